@@ -1,0 +1,156 @@
+/*
+ * A sidecore: one thread on a hypervisor core that does other cores' I/O.
+ *
+ * Theory of operation. The thread owns everything that is attached to it, so nothing it touches
+ * needs a lock. It runs a loop over its *active* pollers (a poller is a source of work: a
+ * virtqueue), its io_uring's completions, its timers and its message ring. A poller that has found
+ * nothing for its own poll window publishes "please notify" (`arm`), looks once more, and is
+ * *parked*; its doorbell makes it active again. When no poller is active the thread sleeps in
+ * io_uring until a doorbell, a completion, a timer or a message. So a busy virtqueue takes no
+ * exits, an idle one costs nothing, and ten thousand idle disks do not slow down a busy one.
+ *
+ * The poll window adapts, like KVM's halt polling: a doorbell soon after parking says that polling
+ * a little longer would have paid, and doubles the window; one long after halves it. With a single
+ * usable CPU, where polling only keeps the guest from running, the window is always 0.
+ *
+ * The only system call is io_uring's: doorbells are multishot polls, calls into guests are writes.
+ */
+#ifndef SLUICE_SIDECORE_SIDECORE_H
+#define SLUICE_SIDECORE_SIDECORE_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/error.h"
+#include "sidecore/timer.h"
+
+struct sidecore;
+
+#define SIDECORE_NAME_BYTES 32
+#define SIDECORE_NOT_PINNED (-1)
+#define SIDECORE_POLL_NS_DEFAULT 50000u
+
+struct sidecore_config {
+	char name[SIDECORE_NAME_BYTES];
+	int cpu;	      /* the hypervisor core, or SIDECORE_NOT_PINNED */
+	uint64_t poll_ns_max; /* longest poll window; 0: never poll, always be notified */
+};
+
+/* What the sidecore has done since it started; written by its thread, readable by any. */
+struct sidecore_counters {
+	uint64_t polls_busy;	 /* rounds of the loop that found work */
+	uint64_t polls_idle;	 /* rounds that found none */
+	uint64_t sleeps;	 /* times the thread slept */
+	uint64_t kicks_received; /* doorbells rung by guests: each cost the guest an exit */
+	uint64_t calls_sent;	 /* interrupts sent to guests */
+	uint64_t messages;	 /* messages from other threads */
+	uint64_t cpu_ns;	 /* CPU time used, updated at least when it goes to sleep */
+};
+
+/* ---- From any thread ---- */
+
+/*
+ * Start a sidecore.
+ *
+ * @config: copied
+ * @sidecore: receives the sidecore, owned by the caller, to be ended with `sidecore_stop`
+ * Returns 0, or a negative errno with the reason in `error` (no such CPU, no io_uring, ...).
+ */
+int sidecore_start(
+	const struct sidecore_config *config, struct sidecore **sidecore, struct error *error);
+
+/* End the thread and free the sidecore. Everything attached must have been removed before. */
+void sidecore_stop(struct sidecore *sidecore);
+
+/* Have `function(argument)` run on the sidecore, some time later; waits only while its ring is full. */
+void sidecore_post(struct sidecore *sidecore, void (*function)(void *argument), void *argument);
+
+/* Have `function(argument)` run on the sidecore, and wait until it has. Not from a sidecore. */
+void sidecore_call(struct sidecore *sidecore, void (*function)(void *argument), void *argument);
+
+const struct sidecore_counters *sidecore_counters(const struct sidecore *sidecore);
+const struct sidecore_config *sidecore_config(const struct sidecore *sidecore);
+
+/* ---- On the sidecore's own thread ---- */
+
+/* A source of work. Embed it; the callbacks get it back. */
+struct poller {
+	/* Do what there is to do (bounded, so that others get their turn); return how much was done. */
+	unsigned (*poll)(struct poller *poller, uint64_t now_ns);
+	/* Ask to be notified, then look again: true if there is work after all, so "do not park". */
+	bool (*arm)(struct poller *poller);
+	/* The poller is active again: notifications are no longer needed. */
+	void (*disarm)(struct poller *poller);
+
+	/* Kept by the sidecore. */
+	TAILQ_ENTRY(poller) link;
+	uint64_t worked_at_ns; /* when it last found work */
+	uint64_t parked_at_ns;
+	uint64_t window_ns;
+	bool is_active;
+	bool is_added;
+};
+
+/* Attach a poller; it starts active. */
+void sidecore_add_poller(struct sidecore *sidecore, struct poller *poller);
+
+/* Detach a poller, active or parked; safe from within a poller's own callback. */
+void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller);
+
+/* Make a parked poller active: its doorbell rang, or there is another reason to look. */
+void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller);
+
+/* An operation given to the kernel. Embed it; `complete` gets it back once, with the CQE's result. */
+struct sidecore_operation {
+	void (*complete)(struct sidecore_operation *operation, int result, unsigned cqe_flags);
+};
+
+/*
+ * Get a submission queue entry for one operation (never NULL: submits when the queue is full).
+ * Prepare it with liburing's io_uring_prep_*; its user data is set when this returns, so do not use
+ * io_uring_sqe_set_data. The loop submits all entries of a round with one system call.
+ */
+struct io_uring_sqe *sidecore_prepare(
+	struct sidecore *sidecore, struct sidecore_operation *operation);
+
+/* The ring itself, for registering files and buffers. */
+struct io_uring *sidecore_io_uring(struct sidecore *sidecore);
+
+/* An eventfd that somebody rings to get a poller's attention. */
+struct doorbell {
+	struct sidecore_operation operation;
+	struct sidecore *sidecore;
+	struct poller *poller; /* to be woken */
+	int fd;
+	bool is_watched;
+	void (*unwatched)(struct doorbell *doorbell);
+};
+
+/* Watch `doorbell->fd` (not owned) and wake `doorbell->poller` when it is rung. */
+void sidecore_watch(struct sidecore *sidecore, struct doorbell *doorbell);
+
+/*
+ * Stop watching. The doorbell must stay in memory until `unwatched` has been called, which is after
+ * the kernel has let go of it.
+ */
+void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbell *doorbell));
+
+/* An eventfd that the sidecore writes to: a guest's interrupt. */
+struct caller {
+	struct sidecore_operation operation;
+	struct sidecore *sidecore;
+	int fd; /* -1: nobody to call */
+	bool is_in_flight;
+	bool is_wanted; /* another call was asked for while one was in flight */
+};
+
+/* Send one call. Calls made while one is in flight are merged into one more. */
+void sidecore_ring_caller(struct caller *caller);
+
+/* Timers, on the sidecore's heap. Returns as timer_heap_set does. */
+int sidecore_set_timer(struct sidecore *sidecore, struct timer *timer, uint64_t at_ns);
+void sidecore_cancel_timer(struct sidecore *sidecore, struct timer *timer);
+
+#endif
