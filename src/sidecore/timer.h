@@ -37,7 +37,10 @@ void timer_heap_cancel(struct timer_heap *heap, struct timer *timer);
 /* When the earliest timer expires; UINT64_MAX if none is set. */
 uint64_t timer_heap_next_ns(const struct timer_heap *heap);
 
-/* Expire every timer that is due; an expiring timer may set itself again. Returns how many. */
+/*
+ * Expire every timer that is due; an expiring timer may set itself again, later than `now_ns`.
+ * Returns how many expired.
+ */
 unsigned timer_heap_run(struct timer_heap *heap, uint64_t now_ns);
 
 #endif

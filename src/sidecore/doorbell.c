@@ -1,0 +1,120 @@
+/*
+ * Doorbells (an eventfd that wakes the sidecore) and callers (an eventfd that it writes to).
+ *
+ * A doorbell is a multishot poll: armed once, it completes each time somebody writes to the eventfd,
+ * and the eventfd itself is never read, which saves a system call per kick. The kernel ends a
+ * multishot poll when its completion queue overflows; it is then armed again.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/container.h"
+#include "base/counter.h"
+#include "sidecore/sidecore_private.h"
+
+/* ---- doorbells ---- */
+
+static void arm_doorbell(struct doorbell *doorbell)
+{
+	struct io_uring_sqe *entry = sidecore_prepare(doorbell->sidecore, &doorbell->operation);
+
+	io_uring_prep_poll_multishot(entry, doorbell->fd, POLLIN);
+}
+
+static void doorbell_rang(struct sidecore_operation *operation, int result, unsigned cqe_flags)
+{
+	struct doorbell *doorbell = container_of(operation, struct doorbell, operation);
+	bool has_ended = !(cqe_flags & IORING_CQE_F_MORE);
+
+	if (!doorbell->is_watched) {
+		if (has_ended && doorbell->unwatched)
+			doorbell->unwatched(doorbell);
+		return;
+	}
+	if (result > 0) {
+		counter_add(&doorbell->sidecore->counters.kicks_received, 1);
+		sidecore_wake_poller(doorbell->sidecore, doorbell->poller);
+	}
+	if (has_ended && result >= 0)
+		arm_doorbell(doorbell);
+}
+
+void sidecore_watch(struct sidecore *sidecore, struct doorbell *doorbell)
+{
+	doorbell->sidecore = sidecore;
+	doorbell->operation.complete = doorbell_rang;
+	doorbell->is_watched = true;
+	doorbell->unwatched = NULL;
+	arm_doorbell(doorbell);
+}
+
+/* The cancellation's own completion says nothing that the poll's doesn't. */
+static void ignore_result(struct sidecore_operation *operation, int result, unsigned cqe_flags)
+{
+}
+
+static struct sidecore_operation cancellation = {.complete = ignore_result};
+
+void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbell *doorbell))
+{
+	struct io_uring_sqe *entry = sidecore_prepare(doorbell->sidecore, &cancellation);
+
+	doorbell->is_watched = false;
+	doorbell->unwatched = unwatched;
+	io_uring_prep_poll_remove(entry, (uint64_t)(uintptr_t)&doorbell->operation);
+}
+
+/* ---- callers ---- */
+
+static const uint64_t one_call = 1;
+
+static void send_call(struct caller *caller)
+{
+	struct io_uring_sqe *entry = sidecore_prepare(caller->sidecore, &caller->operation);
+
+	io_uring_prep_write(entry, caller->fd, &one_call, sizeof one_call, 0);
+	caller->is_in_flight = true;
+	counter_add(&caller->sidecore->counters.calls_sent, 1);
+}
+
+static void call_sent(struct sidecore_operation *operation, int result, unsigned cqe_flags)
+{
+	struct caller *caller = container_of(operation, struct caller, operation);
+
+	caller->is_in_flight = false;
+	if (!caller->is_wanted)
+		return;
+	caller->is_wanted = false;
+	sidecore_ring_caller(caller);
+}
+
+void sidecore_ring_caller(struct caller *caller)
+{
+	if (caller->fd < 0)
+		return;
+	if (caller->is_in_flight) {
+		caller->is_wanted = true;
+		return;
+	}
+	caller->operation.complete = call_sent;
+	send_call(caller);
+}
+
+/* ---- being woken by other threads ---- */
+
+static void woken(struct sidecore_operation *operation, int result, unsigned cqe_flags)
+{
+	struct sidecore *sidecore = container_of(operation, struct sidecore, wake);
+
+	if (!(cqe_flags & IORING_CQE_F_MORE))
+		sidecore_watch_wake_fd(sidecore);
+}
+
+void sidecore_watch_wake_fd(struct sidecore *sidecore)
+{
+	struct io_uring_sqe *entry = sidecore_prepare(sidecore, &sidecore->wake);
+
+	sidecore->wake.complete = woken;
+	io_uring_prep_poll_multishot(entry, sidecore->wake_fd, POLLIN);
+}

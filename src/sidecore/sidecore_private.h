@@ -1,0 +1,46 @@
+/* What the files of this room share: the sidecore itself. */
+#ifndef SLUICE_SIDECORE_SIDECORE_PRIVATE_H
+#define SLUICE_SIDECORE_SIDECORE_PRIVATE_H
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "sidecore/message_ring.h"
+#include "sidecore/sidecore.h"
+
+#define SIDECORE_RING_ENTRIES 1024u
+#define SIDECORE_TIMERS_MAX 4096u
+
+TAILQ_HEAD(poller_list, poller);
+
+struct sidecore {
+	struct io_uring ring;
+	struct poller_list active;
+	struct poller *next_poller; /* of the round in progress; removal must skip over it */
+	struct timer_heap timers;
+	struct sidecore_config config;
+	struct sidecore_counters counters;
+	unsigned kernel_operations; /* given to the kernel, not completed: bells and all */
+	bool is_stopping;
+
+	/* Shared with other threads. */
+	_Alignas(64) struct message_ring messages;
+	_Alignas(64) uint32_t is_sleeping;
+	int wake_fd;
+	struct sidecore_operation wake;
+	pthread_t thread;
+	sem_t started;
+	int start_result;
+	struct error start_error;
+};
+
+/* One round of the loop. Returns whether it found any work. */
+bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns);
+
+/* Sleep until there is something to do; to be called when no poller is active. */
+void sidecore_sleep(struct sidecore *sidecore);
+
+/* Arm the eventfd that other threads wake the sidecore with. */
+void sidecore_watch_wake_fd(struct sidecore *sidecore);
+
+#endif

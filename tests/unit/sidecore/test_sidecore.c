@@ -1,0 +1,230 @@
+#include "../cmocka_all.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/container.h"
+#include "base/counter.h"
+#include "base/cpu.h"
+#include "sidecore/sidecore.h"
+
+/* A poller whose work is a number that the test writes. */
+struct fake_source {
+	struct poller poller;
+	struct doorbell doorbell;
+	struct caller caller;
+	uint64_t work;
+	uint64_t done;
+	uint64_t polls;
+	uint32_t wants_kick;
+	uint32_t is_unwatched;
+	uint32_t expired;
+	struct timer timer;
+};
+
+static struct sidecore *sidecore;
+static struct fake_source source;
+
+static unsigned poll_source(struct poller *poller, uint64_t now_ns)
+{
+	uint64_t work = __atomic_exchange_n(&source.work, 0, __ATOMIC_ACQ_REL);
+
+	counter_add(&source.polls, 1);
+	counter_add(&source.done, work);
+	return (unsigned)work;
+}
+
+static bool arm_source(struct poller *poller)
+{
+	__atomic_store_n(&source.wants_kick, 1, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&source.work, __ATOMIC_SEQ_CST) > 0;
+}
+
+static void disarm_source(struct poller *poller)
+{
+	__atomic_store_n(&source.wants_kick, 0, __ATOMIC_SEQ_CST);
+}
+
+static void add_source(void *argument)
+{
+	sidecore_add_poller(sidecore, &source.poller);
+	sidecore_watch(sidecore, &source.doorbell);
+}
+
+static void unwatched(struct doorbell *doorbell)
+{
+	__atomic_store_n(&source.is_unwatched, 1, __ATOMIC_SEQ_CST);
+}
+
+static void remove_source(void *argument)
+{
+	sidecore_remove_poller(sidecore, &source.poller);
+	sidecore_unwatch(&source.doorbell, unwatched);
+}
+
+/* Tests wait for states, with a limit that only a hang reaches. */
+static bool eventually(bool (*is_true)(void))
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		if (is_true())
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static bool is_parked(void)
+{
+	return __atomic_load_n(&source.wants_kick, __ATOMIC_SEQ_CST) == 1;
+}
+
+static bool is_unwatched(void)
+{
+	return __atomic_load_n(&source.is_unwatched, __ATOMIC_SEQ_CST) == 1;
+}
+
+static int set_up(void **state)
+{
+	const struct sidecore_config config = {
+		.name = "test", .cpu = SIDECORE_NOT_PINNED, .poll_ns_max = 20000};
+	struct error error;
+
+	memset(&source, 0, sizeof source);
+	source.poller =
+		(struct poller){.poll = poll_source, .arm = arm_source, .disarm = disarm_source};
+	source.doorbell.fd = eventfd(0, EFD_NONBLOCK);
+	source.doorbell.poller = &source.poller;
+	assert_int_equal(sidecore_start(&config, &sidecore, &error), 0);
+	source.caller.sidecore = sidecore;
+	source.caller.fd = eventfd(0, EFD_NONBLOCK);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	sidecore_stop(sidecore);
+	close(source.doorbell.fd);
+	close(source.caller.fd);
+	return 0;
+}
+
+static void count(void *argument)
+{
+	counter_add(argument, 1);
+}
+
+static void posted_messages_run_in_order_and_call_waits(void **state)
+{
+	uint64_t runs = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		sidecore_post(sidecore, count, &runs);
+	sidecore_call(sidecore, count, &runs);
+	assert_int_equal(runs, 1001);
+	assert_int_equal(counter_get(&sidecore_counters(sidecore)->messages), 1001);
+}
+
+static void idle_poller_is_parked_and_its_doorbell_wakes_it(void **state)
+{
+	const uint64_t one = 1;
+
+	sidecore_call(sidecore, add_source, NULL);
+	for (uint64_t kicks = 1; kicks <= 50; kicks++) {
+		assert_true(eventually(is_parked));
+		__atomic_store_n(&source.work, 1, __ATOMIC_SEQ_CST);
+		assert_int_equal(write(source.doorbell.fd, &one, sizeof one), sizeof one);
+		while (counter_get(&source.done) < kicks)
+			usleep(100);
+	}
+	assert_int_equal(counter_get(&sidecore_counters(sidecore)->kicks_received), 50);
+	sidecore_call(sidecore, remove_source, NULL);
+	assert_true(eventually(is_unwatched));
+}
+
+static void idle_sidecore_does_not_loop(void **state)
+{
+	uint64_t rounds_before, rounds_after;
+
+	sidecore_call(sidecore, add_source, NULL);
+	assert_true(eventually(is_parked));
+	usleep(10000);
+	rounds_before = counter_get(&sidecore_counters(sidecore)->polls_idle);
+	usleep(200000);
+	rounds_after = counter_get(&sidecore_counters(sidecore)->polls_idle);
+	assert_int_equal(rounds_before, rounds_after);
+	sidecore_call(sidecore, remove_source, NULL);
+	assert_true(eventually(is_unwatched));
+}
+
+static void call_guest_three_times(void *argument)
+{
+	for (unsigned i = 0; i < 3; i++)
+		sidecore_ring_caller(&source.caller);
+}
+
+static bool guest_was_called(void)
+{
+	uint64_t value;
+
+	return read(source.caller.fd, &value, sizeof value) == sizeof value;
+}
+
+static void calls_in_one_round_are_merged(void **state)
+{
+	sidecore_call(sidecore, call_guest_three_times, NULL);
+	assert_true(eventually(guest_was_called));
+	usleep(10000);
+	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 2);
+}
+
+static void expire_source(struct timer *timer, uint64_t now_ns)
+{
+	assert_true(now_ns >= timer->at_ns);
+	__atomic_store_n(&source.expired, 1, __ATOMIC_SEQ_CST);
+}
+
+static void set_source_timer(void *argument)
+{
+	source.timer.expire = expire_source;
+	sidecore_set_timer(sidecore, &source.timer, clock_now_ns() + 5 * NS_PER_MS);
+}
+
+static bool has_expired(void)
+{
+	return __atomic_load_n(&source.expired, __ATOMIC_SEQ_CST) == 1;
+}
+
+static void timer_wakes_a_sleeping_sidecore(void **state)
+{
+	sidecore_call(sidecore, set_source_timer, NULL);
+	assert_true(eventually(has_expired));
+}
+
+static void impossible_cpu_is_refused_with_the_reason(void **state)
+{
+	const struct sidecore_config config = {.name = "x", .cpu = 1000};
+	struct sidecore *none;
+	struct error error;
+
+	assert_int_equal(sidecore_start(&config, &none, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "sidecore 'x': cannot run on CPU 1000"));
+}
+
+#define SIDECORE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SIDECORE_TEST(posted_messages_run_in_order_and_call_waits),
+		SIDECORE_TEST(idle_poller_is_parked_and_its_doorbell_wakes_it),
+		SIDECORE_TEST(idle_sidecore_does_not_loop),
+		SIDECORE_TEST(calls_in_one_round_are_merged),
+		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
+		cmocka_unit_test(impossible_cpu_is_refused_with_the_reason),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
