@@ -1,0 +1,99 @@
+#include "virtio/mapping_guard.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+static struct guarded_mapping mappings[GUARDED_MAPPINGS_MAX];
+static unsigned mapping_limit; /* no entry from here on has ever been used */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t handler_once = PTHREAD_ONCE_INIT;
+
+static struct guarded_mapping *find_mapping(uintptr_t address)
+{
+	unsigned limit = __atomic_load_n(&mapping_limit, __ATOMIC_ACQUIRE);
+
+	for (unsigned i = 0; i < limit; i++) {
+		uintptr_t start = __atomic_load_n(&mappings[i].start, __ATOMIC_ACQUIRE);
+
+		if (start && address >= start && address - start < mappings[i].size_bytes)
+			return &mappings[i];
+	}
+	return NULL;
+}
+
+static void handle_sigbus(int signal_number, siginfo_t *info, void *context)
+{
+	struct guarded_mapping *mapping = find_mapping((uintptr_t)info->si_addr);
+	int saved_errno = errno;
+
+	if (!mapping || mmap((void *)mapping->start, mapping->size_bytes, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+				0) == MAP_FAILED) {
+		/* Not ours: the access faults again when this returns, and that ends the process. */
+		signal(SIGBUS, SIG_DFL);
+		return;
+	}
+	__atomic_store_n(&mapping->is_lost, 1, __ATOMIC_RELEASE);
+	errno = saved_errno;
+}
+
+static void install_handler(void)
+{
+	struct sigaction action = {.sa_sigaction = handle_sigbus, .sa_flags = SA_SIGINFO};
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+static struct guarded_mapping *claim_entry(void)
+{
+	unsigned i;
+
+	for (i = 0; i < mapping_limit; i++)
+		if (!mappings[i].start)
+			return &mappings[i];
+	if (i == GUARDED_MAPPINGS_MAX)
+		return NULL;
+	__atomic_store_n(&mapping_limit, i + 1, __ATOMIC_RELEASE);
+	return &mappings[i];
+}
+
+int mapping_guard_map(int fd, off_t offset, size_t size_bytes, struct guarded_mapping **mapping)
+{
+	void *start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	struct guarded_mapping *entry;
+
+	if (start == MAP_FAILED)
+		return -errno;
+	/* A guest's memory has no place in a core dump of the daemon. */
+	madvise(start, size_bytes, MADV_DONTDUMP);
+	pthread_once(&handler_once, install_handler);
+
+	pthread_mutex_lock(&table_lock);
+	entry = claim_entry();
+	if (entry) {
+		entry->size_bytes = size_bytes;
+		entry->is_lost = 0;
+		__atomic_store_n(&entry->start, (uintptr_t)start, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&table_lock);
+	if (!entry) {
+		munmap(start, size_bytes);
+		return -ENOSPC;
+	}
+	*mapping = entry;
+	return 0;
+}
+
+void mapping_guard_unmap(struct guarded_mapping *mapping)
+{
+	void *start = (void *)mapping->start;
+	size_t size_bytes = mapping->size_bytes;
+
+	pthread_mutex_lock(&table_lock);
+	__atomic_store_n(&mapping->start, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&table_lock);
+	munmap(start, size_bytes);
+}
