@@ -15,13 +15,14 @@
 #include "base/error.h"
 
 #define SLO_TIERS_MAX 8u
+#define SLO_BEST_EFFORT SLO_TIERS_MAX /* the "tier" of a request outside every envelope */
 #define SLO_WEIGHT_DEFAULT 100u
 #define SLO_WEIGHT_MAX 10000u
 
 /* Requests that fit the envelope burst + rate * t are answered within `within_ns`. */
 struct slo_tier {
 	double burst_units;
-	double rate_units_per_s;
+	double rate_units_per_s; /* 0: the burst, once */
 	uint64_t within_ns;
 };
 
@@ -58,8 +59,8 @@ extern const struct slo_cost_model slo_cost_model_default;
 
 /*
  * Check an SLO by itself: burst and rate never fall and the response time rises from the innermost
- * tier outwards, numbers are finite and positive, the weight is in range, a limit is not below the
- * outermost tier's rate.
+ * tier outwards, numbers are finite and positive (a rate may be 0), the weight is in range, a limit
+ * is not below the outermost tier's rate (in operations of one unit, in bytes at 4 KiB each).
  *
  * Returns 0, or -EINVAL with the tier and the mend named in `error`.
  */
