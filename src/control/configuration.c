@@ -1,0 +1,189 @@
+#include "control/configuration.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "control/configuration_check.h"
+#include "control/configuration_schema.h"
+#include "control/yaml_check.h"
+
+/* What yaml_check lets through libcyaml loads; if it ever does not, its reason is the message. */
+static void note_reason(cyaml_log_t level, void *context, const char *format, va_list arguments)
+{
+	struct error *reason = context;
+
+	if (level == CYAML_LOG_ERROR && !*reason->message) {
+		vsnprintf(reason->message, sizeof reason->message, format, arguments);
+		reason->message[strcspn(reason->message, "\n")] = '\0';
+	}
+}
+
+static cyaml_config_t library_settings(struct error *reason)
+{
+	return (cyaml_config_t){
+		.log_fn = note_reason,
+		.log_ctx = reason,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_STYLE_BLOCK,
+	};
+}
+
+/* The steps that every schema shares, up to the filled structure. */
+static void *load(const cyaml_schema_value_t *schema, const struct yaml_tree *tree,
+	const char *text, size_t length, struct problems *problems)
+{
+	struct error reason = {""};
+	cyaml_config_t settings = library_settings(&reason);
+	cyaml_data_t *data = NULL;
+	cyaml_err_t result;
+
+	yaml_check(tree, schema, problems);
+	if (problems->count)
+		return NULL;
+	result = cyaml_load_data((const uint8_t *)text, length, &settings, schema, &data, NULL);
+	if (result == CYAML_OK)
+		return data;
+	problems_add(problems, "", "%s", *reason.message ? reason.message : cyaml_strerror(result));
+	return NULL;
+}
+
+static void unload(const cyaml_schema_value_t *schema, void *data)
+{
+	struct error reason = {""};
+	cyaml_config_t settings = library_settings(&reason);
+
+	if (data)
+		cyaml_free(&settings, schema, data, 0);
+}
+
+void configuration_load(const char *text, size_t length, struct configuration **configuration,
+	struct problems *problems)
+{
+	struct configuration *loaded;
+	struct yaml_tree tree;
+
+	*configuration = NULL;
+	if (!yaml_tree_parse(&tree, text, length, problems))
+		return;
+	problems->tree = &tree;
+	loaded = load(&configuration_schema, &tree, text, length, problems);
+	if (loaded)
+		configuration_check(loaded, problems);
+	if (problems->count)
+		configuration_free(loaded);
+	else
+		*configuration = loaded;
+	problems_sort(problems);
+	problems->tree = NULL;
+	yaml_tree_free(&tree);
+}
+
+static void *load_part(const cyaml_schema_value_t *schema, const char *text, size_t length,
+	struct problems *problems)
+{
+	struct yaml_tree tree;
+	void *part;
+
+	if (!yaml_tree_parse(&tree, text, length, problems))
+		return NULL;
+	part = load(schema, &tree, text, length, problems);
+	yaml_tree_free(&tree);
+	return part;
+}
+
+void configuration_load_disk(
+	const char *text, size_t length, struct disk_settings **disk, struct problems *problems)
+{
+	*disk = load_part(&disk_schema, text, length, problems);
+}
+
+void configuration_load_slo(
+	const char *text, size_t length, struct slo_settings **slo, struct problems *problems)
+{
+	*slo = load_part(&slo_schema, text, length, problems);
+}
+
+void configuration_free(struct configuration *configuration)
+{
+	unload(&configuration_schema, configuration);
+}
+
+void configuration_free_disk(struct disk_settings *disk)
+{
+	unload(&disk_schema, disk);
+}
+
+void configuration_free_slo(struct slo_settings *slo)
+{
+	unload(&slo_schema, slo);
+}
+
+static int read_all(int fd, char *text, size_t size, size_t *length)
+{
+	ssize_t count;
+
+	for (*length = 0; *length < size; *length += (size_t)count) {
+		count = read(fd, text + *length, size - *length);
+		if (count < 0)
+			return -errno;
+		if (count == 0)
+			return 0;
+	}
+	return -EFBIG;
+}
+
+static int read_file(const char *file, char *text, size_t size, size_t *length, struct error *error)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	int result;
+
+	if (fd < 0)
+		return error_set(error, -errno, "%s: cannot open it: %s", file, strerror(errno));
+	result = read_all(fd, text, size, length);
+	close(fd);
+	if (result == -EFBIG)
+		return error_set(error, result, "%s: longer than the %u MiB a configuration may be",
+			file, CONFIGURATION_BYTES_MAX >> 20);
+	if (result < 0)
+		return error_set(error, result, "%s: cannot read it: %s", file, strerror(-result));
+	return 0;
+}
+
+int configuration_load_file(const char *file, struct configuration **configuration,
+	struct problems *problems, struct error *error)
+{
+	char *text = malloc(CONFIGURATION_BYTES_MAX + 1);
+	size_t length;
+	int result;
+
+	*configuration = NULL;
+	if (!text)
+		return error_set(error, -ENOMEM, "%s: out of memory", file);
+	result = read_file(file, text, CONFIGURATION_BYTES_MAX + 1, &length, error);
+	if (result == 0) {
+		configuration_load(text, length, configuration, problems);
+		result = *configuration ? 0 : -EINVAL;
+	}
+	if (result == -EINVAL)
+		problems_error(problems, error);
+	free(text);
+	return result;
+}
+
+int configuration_save(const struct configuration *configuration, char **text, size_t *length)
+{
+	struct error reason = {""};
+	cyaml_config_t settings = library_settings(&reason);
+
+	*text = NULL;
+	if (cyaml_save_data(text, length, &settings, &configuration_schema, configuration, 0) !=
+		CYAML_OK)
+		return -ENOMEM;
+	return 0;
+}

@@ -1,0 +1,133 @@
+/*
+ * The configuration: what sluice.yaml says, as one tree of plain structures shared by the parser,
+ * the control protocol (whose `disk.add` takes the same keys) and the printer.
+ *
+ * Theory of operation. The tree keeps values as they were written ("5ms"), so that saving gives back
+ * what a person wrote; NULL is "not given". What the values mean is computed from them by
+ * values.h, which also checks them. Loading happens in this order, each step only if the one before
+ * found nothing wrong: YAML syntax (yaml_tree.h), keys and types (yaml_check.h), filling the tree
+ * (libcyaml), values and references (configuration_check.h).
+ */
+#ifndef SLUICE_CONTROL_CONFIGURATION_H
+#define SLUICE_CONTROL_CONFIGURATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control/problems.h"
+
+#define CONFIGURATION_BYTES_MAX (4u << 20)
+#define CONFIGURATION_SIDECORES_MAX 256u
+#define CONFIGURATION_POOLS_MAX 256u
+
+struct control_settings {
+	char *socket;
+	char *group;
+};
+
+struct sidecore_settings {
+	char *name;
+	uint16_t *cpu;
+	char *poll;
+};
+
+struct price_settings {
+	char *operation; /* cost units */
+	char *kib;
+};
+
+struct prices_settings {
+	struct price_settings *random;
+	struct price_settings *sequential;
+};
+
+struct cost_settings {
+	struct prices_settings *read;
+	struct prices_settings *write;
+	char *flush;
+};
+
+struct pool_settings {
+	char *name;
+	char *sidecore;
+	char *backend;
+	char *path;
+	char *capacity;
+	bool *enforce;
+	uint32_t *in_flight;
+	bool *page_cache;
+	char *largest_request;
+	struct cost_settings *cost;
+};
+
+struct tier_settings {
+	char *burst;
+	char *rate;
+	char *within;
+};
+
+struct limit_settings {
+	char *iops;
+	char *iops_burst;
+	char *bytes_per_s;
+	char *bytes_burst;
+};
+
+struct slo_settings {
+	uint32_t *weight;
+	struct tier_settings *tiers;
+	uint32_t tiers_count;
+	struct limit_settings *limit;
+};
+
+struct disk_settings {
+	char *name;
+	char *pool;
+	char *image;
+	char *size;
+	uint32_t *queues;
+	bool *read_only;
+	char *serial;
+	char *socket;
+	struct slo_settings *slo;
+};
+
+struct configuration {
+	struct control_settings *control;
+	struct sidecore_settings *sidecores;
+	uint32_t sidecores_count;
+	struct pool_settings *pools;
+	uint32_t pools_count;
+	struct disk_settings *disks;
+	uint32_t disks_count;
+};
+
+/*
+ * Load a text. Everything that is wrong is added to `problems`, sorted by line; *configuration is
+ * set only if that is nothing, and is then the caller's, to be freed with configuration_free.
+ */
+void configuration_load(const char *text, size_t length, struct configuration **configuration,
+	struct problems *problems);
+
+/* The same for a file. Returns 0, -EINVAL if there are problems, or the reason it cannot be read. */
+int configuration_load_file(const char *file, struct configuration **configuration,
+	struct problems *problems, struct error *error);
+
+/*
+ * The same for one entry of `disks`, and one `slo`, as the control protocol carries them (JSON, which
+ * is YAML). Values and references are not checked: that needs the pools.
+ */
+void configuration_load_disk(
+	const char *text, size_t length, struct disk_settings **disk, struct problems *problems);
+void configuration_load_slo(
+	const char *text, size_t length, struct slo_settings **slo, struct problems *problems);
+
+void configuration_free(struct configuration *configuration);
+void configuration_free_disk(struct disk_settings *disk);
+void configuration_free_slo(struct slo_settings *slo);
+
+/* Write it as YAML text, to be freed with free(). Returns 0 or -ENOMEM. */
+int configuration_save(const struct configuration *configuration, char **text, size_t *length);
+
+#endif

@@ -1,0 +1,197 @@
+#include "control/configuration_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/claims.h"
+#include "control/references.h"
+#include "control/run_directory.h"
+#include "control/values.h"
+#include "slo/admission.h"
+#include "slo/cost.h"
+
+/* What the checks of single disks learn for the checks of all. */
+struct survey {
+	struct claims names, sockets, images;
+	struct slo *slos; /* of each disk */
+	int *pools;	  /* of each disk: index, or -1 */
+};
+
+static void survey_free(struct survey *survey)
+{
+	claims_free(&survey->names);
+	claims_free(&survey->sockets);
+	claims_free(&survey->images);
+	free(survey->slos);
+	free(survey->pools);
+}
+
+static bool survey_init(struct survey *survey, unsigned disks)
+{
+	memset(survey, 0, sizeof *survey);
+	survey->slos = calloc(disks + 1, sizeof *survey->slos);
+	survey->pools = calloc(disks + 1, sizeof *survey->pools);
+	return survey->slos && survey->pools && claims_init(&survey->names, disks) == 0 &&
+	       claims_init(&survey->sockets, disks) == 0 &&
+	       claims_init(&survey->images, disks) == 0;
+}
+
+static void check_sidecores(const struct configuration *configuration, struct problems *problems)
+{
+	struct sidecore_config config;
+	char path[PROBLEM_PATH_BYTES];
+	struct claims names;
+
+	if (claims_init(&names, configuration->sidecores_count) < 0)
+		return;
+	for (unsigned i = 0; i < configuration->sidecores_count; i++) {
+		path_index(path, "sidecores", i);
+		values_of_sidecore(&configuration->sidecores[i], path, &config, problems);
+		claims_add(&names, i, "%s", configuration->sidecores[i].name);
+	}
+	claims_report(&names, "sidecores", "name", "choose another name", problems);
+	claims_free(&names);
+}
+
+static void check_pools(const struct configuration *configuration, struct problems *problems)
+{
+	struct pool_config config;
+	char path[PROBLEM_PATH_BYTES];
+	struct claims names;
+
+	if (claims_init(&names, configuration->pools_count) < 0)
+		return;
+	for (unsigned i = 0; i < configuration->pools_count; i++) {
+		path_index(path, "pools", i);
+		values_of_pool(&configuration->pools[i], path, &config, problems);
+		reference_to_sidecore(configuration, &configuration->pools[i], path, problems);
+		claims_add(&names, i, "%s", configuration->pools[i].name);
+	}
+	claims_report(&names, "pools", "name", "choose another name", problems);
+	claims_free(&names);
+}
+
+static bool is_on_files(const struct pool_settings *pool)
+{
+	return !pool->backend || strcmp(pool->backend, "file") == 0;
+}
+
+/* Two disks writing one image would destroy each other's data; readers do no harm. */
+static void claim_image(const struct pool_settings *pool, const struct disk_config *config,
+	unsigned index, struct survey *survey)
+{
+	if (!is_on_files(pool) || config->is_read_only)
+		return;
+	if (*config->image == '/')
+		claims_add(&survey->images, index, "%s", config->image);
+	else
+		claims_add(&survey->images, index, "%s/%s%s", pool->path ? pool->path : "",
+			*config->image ? config->image : config->name,
+			*config->image ? "" : ".img");
+}
+
+static void check_disk(const struct configuration *configuration, unsigned index,
+	struct survey *survey, struct problems *problems)
+{
+	const struct disk_settings *settings = &configuration->disks[index];
+	const struct pool_settings *pool;
+	struct disk_config config;
+	char path[PROBLEM_PATH_BYTES];
+
+	path_index(path, "disks", index);
+	values_of_disk(settings, path, run_directory(), &config, problems);
+	survey->slos[index] = config.slo;
+	survey->pools[index] = reference_to_pool(configuration, settings, path, problems);
+	claims_add(&survey->names, index, "%s", settings->name);
+	claims_add(&survey->sockets, index, "%s", config.socket_path);
+	if (survey->pools[index] < 0)
+		return;
+	pool = &configuration->pools[survey->pools[index]];
+	claim_image(pool, &config, index, survey);
+	if (!is_on_files(pool) && !settings->size)
+		problems_add(problems, path, "'size' is missing; a disk on back end %s needs one",
+			pool->backend);
+}
+
+/* Gather the SLOs with tiers of the disks on one pool. */
+static unsigned promises_on(
+	const struct survey *survey, unsigned disks, int pool, const struct slo **slos)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < disks; i++)
+		if (survey->pools[i] == pool && survey->slos[i].tier_count)
+			slos[count++] = &survey->slos[i];
+	return count;
+}
+
+static void check_admission(const struct pool_settings *settings, const char *path,
+	const struct slo *const *slos, unsigned count, struct problems *problems)
+{
+	struct admission_pool admission;
+	char key[PROBLEM_PATH_BYTES];
+	struct pool_config config;
+	struct error error;
+
+	if (!count)
+		return;
+	values_of_pool(settings, path, &config, problems);
+	path_key(key, path, "capacity");
+	if (config.capacity_units_per_s <= 0) {
+		problems_add(problems, path,
+			"'capacity' is missing; disks with tiers need it: add 'capacity: UNITS' "
+			"(per second)");
+		return;
+	}
+	admission.capacity_units_per_s = config.capacity_units_per_s;
+	admission.largest_request_units =
+		slo_cost_units(&config.cost, SLO_READ, false, config.largest_request_bytes);
+	if (admission_check(&admission, slos, count, &error) < 0)
+		problems_add(problems, key, "%s", error.message);
+}
+
+static void check_promises(const struct configuration *configuration, const struct survey *survey,
+	struct problems *problems)
+{
+	const struct slo **slos = calloc(configuration->disks_count + 1, sizeof *slos);
+	char path[PROBLEM_PATH_BYTES];
+
+	for (unsigned i = 0; slos && i < configuration->pools_count; i++) {
+		unsigned count = promises_on(survey, configuration->disks_count, (int)i, slos);
+
+		path_index(path, "pools", i);
+		check_admission(&configuration->pools[i], path, slos, count, problems);
+	}
+	free(slos);
+}
+
+static void check_disks(const struct configuration *configuration, struct problems *problems)
+{
+	struct survey survey;
+
+	if (!survey_init(&survey, configuration->disks_count)) {
+		problems_add(problems, "disks", "out of memory");
+		goto out;
+	}
+	for (unsigned i = 0; i < configuration->disks_count; i++)
+		check_disk(configuration, i, &survey, problems);
+	claims_report(&survey.names, "disks", "name", "choose another name", problems);
+	/* Two disks of one name have one socket and one image too; say it once. */
+	if (!problems->count) {
+		claims_report(&survey.sockets, "disks", "socket", "choose another path", problems);
+		claims_report(&survey.images, "disks", "image",
+			"give each disk its own, or make both read_only", problems);
+	}
+	/* Sums over wrong numbers would be wrong. */
+	if (!problems->count)
+		check_promises(configuration, &survey, problems);
+out:
+	survey_free(&survey);
+}
+
+void configuration_check(const struct configuration *configuration, struct problems *problems)
+{
+	check_sidecores(configuration, problems);
+	check_pools(configuration, problems);
+	check_disks(configuration, problems);
+}

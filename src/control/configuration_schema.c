@@ -1,0 +1,126 @@
+#include "control/configuration_schema.h"
+
+#include "control/configuration.h"
+#include "disk/pool.h"
+#include "slo/slo.h"
+
+#define TEXT_BYTES_MAX 4095
+
+#define NEEDED CYAML_FLAG_POINTER
+#define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define FLOW (OPTIONAL | CYAML_FLAG_FLOW)
+
+#define TEXT(flags, key, structure) \
+	CYAML_FIELD_STRING_PTR(#key, flags, struct structure, key, 1, TEXT_BYTES_MAX)
+#define TRUTH(key, structure) CYAML_FIELD_BOOL_PTR(#key, OPTIONAL, struct structure, key)
+#define NUMBER(key, structure) CYAML_FIELD_UINT_PTR(#key, OPTIONAL, struct structure, key)
+#define MAPPING(flags, key, structure) \
+	CYAML_FIELD_MAPPING_PTR(#key, flags, struct structure, key, key##_fields)
+#define LIST(flags, key, structure, entry, max) \
+	CYAML_FIELD_SEQUENCE(#key, flags, struct structure, key, entry, 0, max)
+
+static const cyaml_schema_field_t control_fields[] = {
+	TEXT(OPTIONAL, socket, control_settings),
+	TEXT(OPTIONAL, group, control_settings),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t sidecore_fields[] = {
+	TEXT(NEEDED, name, sidecore_settings),
+	NUMBER(cpu, sidecore_settings),
+	TEXT(OPTIONAL, poll, sidecore_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t sidecore_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct sidecore_settings, sidecore_fields)};
+
+static const cyaml_schema_field_t price_fields[] = {
+	TEXT(OPTIONAL, operation, price_settings),
+	TEXT(OPTIONAL, kib, price_settings),
+	CYAML_FIELD_END,
+};
+#define random_fields price_fields
+#define sequential_fields price_fields
+static const cyaml_schema_field_t prices_fields[] = {
+	MAPPING(FLOW, random, prices_settings),
+	MAPPING(FLOW, sequential, prices_settings),
+	CYAML_FIELD_END,
+};
+#define read_fields prices_fields
+#define write_fields prices_fields
+static const cyaml_schema_field_t cost_fields[] = {
+	MAPPING(OPTIONAL, read, cost_settings),
+	MAPPING(OPTIONAL, write, cost_settings),
+	TEXT(OPTIONAL, flush, cost_settings),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t pool_fields[] = {
+	TEXT(NEEDED, name, pool_settings),
+	TEXT(OPTIONAL, sidecore, pool_settings),
+	TEXT(OPTIONAL, backend, pool_settings),
+	TEXT(OPTIONAL, path, pool_settings),
+	TEXT(OPTIONAL, capacity, pool_settings),
+	TRUTH(enforce, pool_settings),
+	NUMBER(in_flight, pool_settings),
+	TRUTH(page_cache, pool_settings),
+	TEXT(OPTIONAL, largest_request, pool_settings),
+	MAPPING(OPTIONAL, cost, pool_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t pool_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct pool_settings, pool_fields)};
+
+static const cyaml_schema_field_t tier_fields[] = {
+	TEXT(NEEDED, burst, tier_settings),
+	TEXT(NEEDED, rate, tier_settings),
+	TEXT(NEEDED, within, tier_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t tier_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_FLOW, struct tier_settings, tier_fields)};
+
+static const cyaml_schema_field_t limit_fields[] = {
+	TEXT(OPTIONAL, iops, limit_settings),
+	TEXT(OPTIONAL, iops_burst, limit_settings),
+	TEXT(OPTIONAL, bytes_per_s, limit_settings),
+	TEXT(OPTIONAL, bytes_burst, limit_settings),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t slo_fields[] = {
+	NUMBER(weight, slo_settings),
+	LIST(OPTIONAL, tiers, slo_settings, &tier_entry, SLO_TIERS_MAX),
+	MAPPING(FLOW, limit, slo_settings),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t disk_fields[] = {
+	TEXT(NEEDED, name, disk_settings),
+	TEXT(OPTIONAL, pool, disk_settings),
+	TEXT(OPTIONAL, image, disk_settings),
+	TEXT(OPTIONAL, size, disk_settings),
+	NUMBER(queues, disk_settings),
+	TRUTH(read_only, disk_settings),
+	TEXT(OPTIONAL, serial, disk_settings),
+	TEXT(OPTIONAL, socket, disk_settings),
+	MAPPING(OPTIONAL, slo, disk_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t disk_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct disk_settings, disk_fields)};
+
+static const cyaml_schema_field_t configuration_fields[] = {
+	MAPPING(OPTIONAL, control, configuration),
+	LIST(OPTIONAL, sidecores, configuration, &sidecore_entry, CONFIGURATION_SIDECORES_MAX),
+	LIST(OPTIONAL, pools, configuration, &pool_entry, CONFIGURATION_POOLS_MAX),
+	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_DISKS_MAX),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t configuration_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct configuration, configuration_fields)};
+const cyaml_schema_value_t disk_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct disk_settings, disk_fields)};
+const cyaml_schema_value_t slo_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct slo_settings, slo_fields)};

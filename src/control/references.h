@@ -1,0 +1,21 @@
+/* From the name of a pool or sidecore to its place in the configuration. */
+#ifndef SLUICE_CONTROL_REFERENCES_H
+#define SLUICE_CONTROL_REFERENCES_H
+
+#include "control/configuration.h"
+
+/*
+ * The index of the pool that a disk is on: the one it names, or the only one if it names none;
+ * -1 with the reason, and the names there are, in `problems`.
+ */
+int reference_to_pool(const struct configuration *configuration, const struct disk_settings *disk,
+	const char *path, struct problems *problems);
+
+/*
+ * The sidecore of a pool likewise. A configuration without sidecores has one of default settings:
+ * then the answer is -1, and that is no problem.
+ */
+int reference_to_sidecore(const struct configuration *configuration,
+	const struct pool_settings *pool, const char *path, struct problems *problems);
+
+#endif
