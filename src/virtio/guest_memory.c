@@ -71,7 +71,7 @@ int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory
 	int fd, struct error *error)
 {
 	struct guest_region *added = &memory->regions[memory->region_count];
-	uint64_t page_bytes, start, size_bytes;
+	uint64_t page_bytes = 1, start, size_bytes;
 	int result;
 
 	result = check_region(memory, region, error);

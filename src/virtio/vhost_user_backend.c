@@ -1,0 +1,254 @@
+#include "virtio/vhost_user_backend.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "virtio/vhost_user_listener.h"
+#include "virtio/vhost_user_session.h"
+
+#define THREAD_STACK_BYTES (256u << 10)
+#define MESSAGE_TIMEOUT_S 10 /* a front end that stalls within a message is disconnected */
+
+struct vhost_user_backend {
+	struct vhost_user_backend_config config;
+	struct vhost_user_session session;
+	pthread_t thread;
+	int listener;  /* -1 when a connected socket was given */
+	int connected; /* that socket, until it is served */
+	int stop_fd;
+	int trouble_fd;
+	int config_fd; /* rung when configuration space has changed */
+};
+
+/* ---- serving one front end ---- */
+
+static void drain(int event_fd)
+{
+	uint64_t value;
+
+	/* Nonblocking: nothing to read is fine. */
+	if (read(event_fd, &value, sizeof value) < 0)
+		return;
+}
+
+static void look_for_trouble(struct vhost_user_backend *backend)
+{
+	const char *reason = backend->config.operations->trouble(backend->config.device);
+
+	drain(backend->trouble_fd);
+	if (reason)
+		session_report_trouble(&backend->session, reason);
+}
+
+static int serve_events(struct vhost_user_backend *backend, struct pollfd *events)
+{
+	if (events[1].revents)
+		return -ECANCELED;
+	if (events[2].revents)
+		look_for_trouble(backend);
+	if (events[3].revents) {
+		drain(backend->config_fd);
+		session_send_config_change(&backend->session);
+	}
+	return events[0].revents ? session_serve_message(&backend->session) : 0;
+}
+
+static void limit_stalls(int socket)
+{
+	const struct timeval limit = {.tv_sec = MESSAGE_TIMEOUT_S};
+
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+static void serve(struct vhost_user_backend *backend, int socket)
+{
+	const struct vhost_user_operations *operations = backend->config.operations;
+	struct pollfd events[] = {
+		{.fd = socket, .events = POLLIN},
+		{.fd = backend->stop_fd, .events = POLLIN},
+		{.fd = backend->trouble_fd, .events = POLLIN},
+		{.fd = backend->config_fd, .events = POLLIN},
+	};
+	int result = 0;
+
+	log_info("disk '%s': front end connected", backend->config.name);
+	limit_stalls(socket);
+	drain(backend->config_fd);
+	session_open(&backend->session, &backend->config, socket);
+	operations->connection_changed(backend->config.device, true);
+	while (result == 0)
+		if (poll(events, sizeof events / sizeof *events, -1) > 0)
+			result = serve_events(backend, events);
+	session_close(&backend->session);
+	operations->connection_changed(backend->config.device, false);
+	log_info("disk '%s': front end disconnected%s%s", backend->config.name,
+		result == -ECONNRESET || result == -ECANCELED ? "" : ": ",
+		result == -ECONNRESET || result == -ECANCELED ? "" : strerror(-result));
+}
+
+/* ---- the thread ---- */
+
+/* Returns a connected socket, or -ECANCELED when the back end is stopped. */
+static int wait_for_front_end(struct vhost_user_backend *backend)
+{
+	struct pollfd events[] = {
+		{.fd = backend->listener, .events = POLLIN},
+		{.fd = backend->stop_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		int socket;
+
+		if (poll(events, 2, -1) < 0)
+			continue;
+		if (events[1].revents)
+			return -ECANCELED;
+		socket = accept4(backend->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (socket >= 0)
+			return socket;
+		/* Out of descriptors, say: the front end waits in the backlog; do not spin. */
+		log_warning("disk '%s': cannot accept a front end: %s", backend->config.name,
+			strerror(errno));
+		poll(&events[1], 1, 1000);
+	}
+}
+
+static void *thread_main(void *argument)
+{
+	struct vhost_user_backend *backend = argument;
+	int socket = backend->connected;
+
+	pthread_setname_np(pthread_self(), "vhost-user");
+	if (socket >= 0)
+		serve(backend, socket);
+	while (backend->listener >= 0) {
+		socket = wait_for_front_end(backend);
+		if (socket < 0)
+			break;
+		serve(backend, socket);
+	}
+	return NULL;
+}
+
+/* ---- starting and stopping ---- */
+
+static bool is_listening(int fd)
+{
+	socklen_t length = sizeof(int);
+	int value = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value;
+}
+
+static int open_socket(struct vhost_user_backend *backend, struct error *error)
+{
+	int fd = backend->config.fd;
+
+	backend->connected = -1;
+	backend->listener = -1;
+	if (backend->config.socket_path) {
+		fd = vhost_user_listen(backend->config.socket_path, error);
+		if (fd < 0)
+			return fd;
+		backend->listener = fd;
+	} else if (is_listening(fd)) {
+		backend->listener = fd;
+	} else {
+		backend->connected = fd;
+	}
+	return 0;
+}
+
+static int open_events(struct vhost_user_backend *backend, struct error *error)
+{
+	backend->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	backend->trouble_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	backend->config_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (backend->stop_fd >= 0 && backend->trouble_fd >= 0 && backend->config_fd >= 0)
+		return 0;
+	return error_set(error, -errno, "no eventfd: %s", strerror(errno));
+}
+
+static int start_thread(struct vhost_user_backend *backend, struct error *error)
+{
+	pthread_attr_t attributes;
+	int result;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK_BYTES);
+	result = -pthread_create(&backend->thread, &attributes, thread_main, backend);
+	pthread_attr_destroy(&attributes);
+	if (result < 0)
+		return error_set(error, result, "no thread: %s", strerror(-result));
+	return 0;
+}
+
+static void free_backend(struct vhost_user_backend *backend)
+{
+	const int fds[] = {
+		backend->listener, backend->stop_fd, backend->trouble_fd, backend->config_fd};
+
+	if (backend->listener >= 0 && backend->config.socket_path)
+		unlink(backend->config.socket_path);
+	for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(backend);
+}
+
+int vhost_user_backend_start(const struct vhost_user_backend_config *config,
+	struct vhost_user_backend **backend, struct error *error)
+{
+	struct vhost_user_backend *new_one = calloc(1, sizeof *new_one);
+	int result;
+
+	if (!new_one)
+		return error_set(error, -ENOMEM, "no memory for a vhost-user session");
+	new_one->config = *config;
+	new_one->listener = new_one->connected = -1;
+	result = open_events(new_one, error);
+	if (result == 0)
+		result = open_socket(new_one, error);
+	if (result == 0)
+		result = start_thread(new_one, error);
+	if (result < 0) {
+		free_backend(new_one);
+		return result;
+	}
+	*backend = new_one;
+	return 0;
+}
+
+static void ring(int event_fd)
+{
+	const uint64_t one = 1;
+
+	/* Fails only when it has been rung 2^64 - 2 times already, which serves as well. */
+	if (write(event_fd, &one, sizeof one) < 0)
+		return;
+}
+
+void vhost_user_backend_stop(struct vhost_user_backend *backend)
+{
+	ring(backend->stop_fd);
+	pthread_join(backend->thread, NULL);
+	free_backend(backend);
+}
+
+void vhost_user_config_changed(struct vhost_user_backend *backend)
+{
+	ring(backend->config_fd);
+}
+
+int vhost_user_trouble_fd(const struct vhost_user_backend *backend)
+{
+	return backend->trouble_fd;
+}

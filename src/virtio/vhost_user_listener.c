@@ -1,0 +1,68 @@
+#include "virtio/vhost_user_listener.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4
+
+static bool somebody_listens(const struct sockaddr_un *address)
+{
+	int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool is_live;
+
+	if (probe < 0)
+		return true;
+	/* A full backlog (EAGAIN) is a sign of life, too. */
+	is_live = connect(probe, (const void *)address, sizeof *address) == 0 || errno == EAGAIN;
+	close(probe);
+	return is_live;
+}
+
+static int bind_socket(int fd, const struct sockaddr_un *address, struct error *error)
+{
+	if (bind(fd, (const void *)address, sizeof *address) == 0)
+		return 0;
+	if (errno != EADDRINUSE)
+		return error_set(error, -errno, "cannot create the socket %s: %s",
+			address->sun_path, strerror(errno));
+	if (somebody_listens(address))
+		return error_set(error, -EADDRINUSE,
+			"another process listens on %s; stop it or choose another socket",
+			address->sun_path);
+	if (unlink(address->sun_path) < 0 || bind(fd, (const void *)address, sizeof *address) < 0)
+		return error_set(error, -errno, "cannot replace the dead socket %s: %s",
+			address->sun_path, strerror(errno));
+	return 0;
+}
+
+int vhost_user_listen(const char *path, struct error *error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, result;
+
+	if (strlen(path) >= sizeof address.sun_path)
+		return error_set(error, -ENAMETOOLONG, "socket path %s is longer than %zu bytes",
+			path, sizeof address.sun_path - 1);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_set(error, -errno, "no socket: %s", strerror(errno));
+	result = bind_socket(fd, &address, error);
+	if (result < 0)
+		goto fail;
+	if (chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+		result = error_set(error, -errno, "cannot listen on %s: %s", path, strerror(errno));
+		goto fail;
+	}
+	return fd;
+
+fail:
+	close(fd);
+	return result;
+}

@@ -1,0 +1,16 @@
+/* The socket that a back end listens on. */
+#ifndef SLUICE_VIRTIO_VHOST_USER_LISTENER_H
+#define SLUICE_VIRTIO_VHOST_USER_LISTENER_H
+
+#include "base/error.h"
+
+/*
+ * Listen on a Unix stream socket, readable and writable by owner and group. The file that a dead
+ * process has left there is replaced.
+ *
+ * Returns the descriptor, owned by the caller; -EADDRINUSE if a live process listens there;
+ * -ENAMETOOLONG; or another negative errno, with `error` set.
+ */
+int vhost_user_listen(const char *path, struct error *error);
+
+#endif
