@@ -2,11 +2,19 @@
  * A back end: where a disk's bytes are. One implementation per file (backend_file.c, ...), found by
  * name in a table.
  *
- * Every function but `open` and `close` is called on the sidecore that owns the disk. A back end
- * accepts transfers of any length and any buffer alignment, in any number of segments up to
+ * `submit` is called on the sidecore that owns the disk, everything else from a control thread. A
+ * back end accepts transfers of any length and any buffer alignment, in any number of segments up to
  * BACKEND_SEGMENTS_MAX; offsets and lengths are multiples of 512 bytes and lie within the disk (the
- * caller has checked). It completes each request exactly once, from the sidecore's thread, never
- * from within `submit`'s caller's stack unless `completes_inline` says so.
+ * caller has checked). It completes each request exactly once, from the sidecore's thread, and from
+ * within `submit` only if `completes_inline` says that it may; then the caller must bear that
+ * `complete` submits the next request.
+ *
+ * Requests in flight at one time are not ordered: not against each other where they overlap, and a
+ * flush only covers the writes that were completed before it was submitted.
+ *
+ * Results: -EIO (the device failed, or the image ends before the disk does), -ENOSPC (the file
+ * system is full), -EROFS (a change to a read-only disk), -EOPNOTSUPP (the device cannot discard),
+ * or what else the kernel said.
  */
 #ifndef SLUICE_DISK_BACKEND_H
 #define SLUICE_DISK_BACKEND_H
@@ -36,23 +44,31 @@ struct backend_request {
 	bool may_unmap; /* WRITE_ZEROES may free the space */
 	uint64_t offset_bytes;
 	uint64_t length_bytes;	/* of READ and WRITE: the sum of the segments */
-	struct iovec *segments; /* kept in memory and unchanged by the caller until completion... */
+	const struct iovec *segments; /* unchanged until completion, by caller and back end alike */
 	unsigned segment_count;
 
-	/* Called once; result is 0 or a negative errno. A short transfer is retried by the back end. */
+	/* Called once; result is 0 or a negative errno. A short transfer is continued, not reported. */
 	void (*complete)(struct backend_request *request, int result);
 
-	/* The back end's own. */
+	/* The back end's own; need not be initialized. */
+	struct backend *backend;
 	struct sidecore_operation ring_operation;
 	uint64_t done_bytes;
 	void *bounce;
 	TAILQ_ENTRY(backend_request) waiting;
+	unsigned method;  /* which of the ways to do this is being tried */
+	unsigned retries; /* of -EAGAIN and -EINTR, in a row */
+	int result;	  /* known before the ring comes round to complete it */
 };
 
 /* What a back end needs to know to open a disk. Strings are borrowed for the call. */
 struct backend_options {
-	const char *path;    /* of the image file or block device; unused by ram and null */
-	uint64_t size_bytes; /* create or grow to this size; 0: take what is there */
+	const char *path; /* of the image file or block device; unused by ram and null */
+	/*
+	 * Create a file, or let it grow, to this size; 0: take what is there. A file or device
+	 * that is larger, and a device that is smaller, is an error. ram and null need a size.
+	 */
+	uint64_t size_bytes;
 	bool is_read_only;
 	bool use_page_cache;	   /* do not even try O_DIRECT */
 	struct sidecore *sidecore; /* that will call submit */
@@ -75,7 +91,11 @@ struct backend_ops {
 	/* Start a request. */
 	void (*submit)(struct backend *backend, struct backend_request *request);
 
-	/* From a control thread: re-read the size (a block device or file that was resized); or NULL. */
+	/*
+	 * From a control thread: let a file grow to `size_bytes`, or with 0 re-read the size of a
+	 * file or device that somebody else resized. Returns 0 with backend->size_bytes updated, or
+	 * a negative errno with the reason in `error`. NULL if the size cannot change.
+	 */
 	int (*refresh_size)(struct backend *backend, uint64_t size_bytes, struct error *error);
 
 	/* From a control thread, with nothing in flight: free everything. */
