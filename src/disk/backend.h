@@ -43,7 +43,7 @@ struct backend_request {
 	enum backend_operation operation;
 	bool may_unmap; /* WRITE_ZEROES may free the space */
 	uint64_t offset_bytes;
-	uint64_t length_bytes;	/* of READ and WRITE: the sum of the segments */
+	uint64_t length_bytes;	      /* of READ and WRITE: the sum of the segments */
 	const struct iovec *segments; /* unchanged until completion, by caller and back end alike */
 	unsigned segment_count;
 

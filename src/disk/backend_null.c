@@ -13,8 +13,8 @@ static int null_open(
 	struct backend *null;
 
 	if (!options->size_bytes || options->size_bytes % 512)
-		return error_set(error, -EINVAL,
-			"a null disk needs a size, in multiples of 512 bytes");
+		return error_set(
+			error, -EINVAL, "a null disk needs a size, in multiples of 512 bytes");
 	null = calloc(1, sizeof *null);
 	if (!null)
 		return error_set(error, -ENOMEM, "no memory for a null disk");

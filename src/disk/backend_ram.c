@@ -226,8 +226,8 @@ static int check_size(uint64_t size_bytes, struct error *error)
 	char wanted[UNITS_TEXT_BYTES], available[UNITS_TEXT_BYTES];
 
 	if (!size_bytes || size_bytes % 512)
-		return error_set(error, -EINVAL,
-			"a ram disk needs a size, in multiples of 512 bytes");
+		return error_set(
+			error, -EINVAL, "a ram disk needs a size, in multiples of 512 bytes");
 	if (size_bytes > available_bytes())
 		return error_set(error, -ENOMEM,
 			"a ram disk of %s does not fit into the %s of memory that are available",
@@ -239,8 +239,8 @@ static int check_size(uint64_t size_bytes, struct error *error)
 static int take_memory(struct ram_backend *ram, struct error *error)
 {
 	size_t size_bytes = ram->backend.size_bytes;
-	void *memory = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		-1, 0);
+	void *memory =
+		mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int code;
 
 	if (memory == MAP_FAILED)

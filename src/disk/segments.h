@@ -18,9 +18,9 @@ bool segments_are_aligned(const struct iovec *segments, unsigned segment_count,
  * Copy `length_bytes` between the segments, from `skip_bytes` into them on, and linear memory. The
  * segments must reach that far.
  */
-void segments_gather(const struct iovec *segments, uint64_t skip_bytes, void *linear,
-	size_t length_bytes);
-void segments_scatter(const struct iovec *segments, uint64_t skip_bytes, const void *linear,
-	size_t length_bytes);
+void segments_gather(
+	const struct iovec *segments, uint64_t skip_bytes, void *linear, size_t length_bytes);
+void segments_scatter(
+	const struct iovec *segments, uint64_t skip_bytes, const void *linear, size_t length_bytes);
 
 #endif
