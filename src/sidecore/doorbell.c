@@ -83,10 +83,12 @@ static void call_sent(struct sidecore_operation *operation, int result, unsigned
 	struct caller *caller = container_of(operation, struct caller, operation);
 
 	caller->is_in_flight = false;
-	if (!caller->is_wanted)
-		return;
-	caller->is_wanted = false;
-	sidecore_ring_caller(caller);
+	if (caller->is_wanted) {
+		caller->is_wanted = false;
+		sidecore_ring_caller(caller);
+	}
+	if (caller->idle && !caller->is_in_flight)
+		caller->idle(caller);
 }
 
 void sidecore_ring_caller(struct caller *caller)
@@ -99,6 +101,18 @@ void sidecore_ring_caller(struct caller *caller)
 	}
 	caller->operation.complete = call_sent;
 	send_call(caller);
+}
+
+void sidecore_redirect_caller(struct caller *caller, int fd)
+{
+	if (caller->is_in_flight) {
+		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
+		struct io_uring_sqe *entry = sidecore_prepare(caller->sidecore, &cancellation);
+
+		io_uring_prep_cancel(entry, &caller->operation, 0);
+		io_uring_submit(&caller->sidecore->ring);
+	}
+	caller->fd = fd;
 }
 
 /* ---- being woken by other threads ---- */

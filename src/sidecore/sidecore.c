@@ -162,12 +162,13 @@ void sidecore_cancel_timer(struct sidecore *sidecore, struct timer *timer)
 
 bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns)
 {
-	bool found_work = run_pollers(sidecore, now_ns);
+	/* Pollers come last: what completions have finished, they give back in the same round. */
+	bool found_work = reap_completions(sidecore) > 0;
 
-	found_work |= reap_completions(sidecore) > 0;
 	if (timer_heap_next_ns(&sidecore->timers) <= now_ns)
 		found_work |= timer_heap_run(&sidecore->timers, now_ns) > 0;
 	found_work |= receive_messages(sidecore) > 0;
+	found_work |= run_pollers(sidecore, now_ns);
 	if (io_uring_sq_ready(&sidecore->ring))
 		io_uring_submit(&sidecore->ring);
 	counter_add(

@@ -144,10 +144,17 @@ struct caller {
 	int fd; /* -1: nobody to call */
 	bool is_in_flight;
 	bool is_wanted; /* another call was asked for while one was in flight */
+	void (*idle)(struct caller *caller); /* no call is in flight any more; may be NULL */
 };
 
 /* Send one call. Calls made while one is in flight are merged into one more. */
 void sidecore_ring_caller(struct caller *caller);
+
+/*
+ * Call another eventfd from now on. What was asked for before has been sent to the old one when this
+ * returns, or is given up if that one does not take it; so it may be closed.
+ */
+void sidecore_redirect_caller(struct caller *caller, int fd);
 
 /* Timers, on the sidecore's heap. Returns as timer_heap_set does. */
 int sidecore_set_timer(struct sidecore *sidecore, struct timer *timer, uint64_t at_ns);

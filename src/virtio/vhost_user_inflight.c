@@ -49,6 +49,7 @@ int session_get_inflight_fd(
 	int result = check_request(session, &request, error);
 
 	memset(&message->payload, 0, sizeof message->payload);
+	vhost_user_close_fds(message);
 	if (result < 0)
 		return result;
 	request.mmap_size_bytes = queue_bytes(session, request.queue_size) * request.queue_count;

@@ -132,7 +132,8 @@ struct vhost_user_inflight {
 	uint64_t mmap_offset_bytes;
 	uint16_t queue_count;
 	uint16_t queue_size;
-} __attribute__((packed));
+	uint32_t padding; /* QEMU sends it, the specification does not have it */
+};
 
 union vhost_user_payload {
 	uint64_t u64;

@@ -227,9 +227,10 @@ static const struct message_kind message_kinds[VHOST_USER_REQUESTS] = {
 	[VHOST_USER_SET_BACKEND_REQ_FD] = {set_backend_req_fd, 0, 0},
 	[VHOST_USER_GET_CONFIG] = {get_config, PAYLOAD(config), HAS_REPLY | VARIABLE_SIZE},
 	[VHOST_USER_SET_CONFIG] = {set_config, PAYLOAD(config), VARIABLE_SIZE},
-	[VHOST_USER_GET_INFLIGHT_FD] = {session_get_inflight_fd, PAYLOAD(inflight), HAS_REPLY},
+	[VHOST_USER_GET_INFLIGHT_FD] = {session_get_inflight_fd, PAYLOAD(inflight),
+		HAS_REPLY | VARIABLE_SIZE},
 	[VHOST_USER_SET_INFLIGHT_FD] = {session_set_inflight_fd, PAYLOAD(inflight),
-		PAUSES_RINGS | UPDATES_RINGS},
+		PAUSES_RINGS | UPDATES_RINGS | VARIABLE_SIZE},
 	[VHOST_USER_RESET_DEVICE] = {reset_device, 0, 0},
 	[VHOST_USER_GET_MAX_MEM_SLOTS] = {session_get_max_mem_slots, 0, HAS_REPLY},
 	[VHOST_USER_ADD_MEM_REG] = {session_add_mem_reg, PAYLOAD(one_region),
@@ -283,6 +284,7 @@ static int answer(struct vhost_user_session *session, const struct message_kind 
 	if (!(kind->traits & HAS_REPLY)) {
 		if (!wants_acknowledgement)
 			return 0;
+		vhost_user_close_fds(message);
 		message->payload.u64 = result < 0;
 		message->header.size_bytes = sizeof message->payload.u64;
 	} else if (kind->payload_bytes == 0) {

@@ -1,0 +1,303 @@
+#include "disk/disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "disk/disk_private.h"
+
+/* ---- creating ---- */
+
+static int check_config(
+	const struct pool *pool, const struct disk_config *config, struct error *error)
+{
+	if (config->queue_count == 0 || config->queue_count > DISK_QUEUES_MAX)
+		return error_set(error, -EINVAL, "%u queues; give it 1 to %u", config->queue_count,
+			DISK_QUEUES_MAX);
+	if (config->size_bytes % BLK_SECTOR_BYTES)
+		return error_set(
+			error, -EINVAL, "the size is not a multiple of %u bytes", BLK_SECTOR_BYTES);
+	if (pool->disk_count == POOL_DISKS_MAX)
+		return error_set(error, -ENOSPC, "pool '%s' has %u disks already",
+			pool->config.name, POOL_DISKS_MAX);
+	return slo_check(&config->slo, error);
+}
+
+/* The image, relative to the pool's directory unless it is absolute; NAME.img if not given. */
+static int image_path(const struct pool *pool, const struct disk_config *config, char *path,
+	size_t size, struct error *error)
+{
+	char file[PATH_MAX];
+	int length;
+
+	if (config->image[0])
+		snprintf(file, sizeof file, "%s", config->image);
+	else
+		snprintf(file, sizeof file, "%s.img", config->name);
+	if (file[0] == '/' || !pool->config.path[0])
+		length = snprintf(path, size, "%s", file);
+	else
+		length = snprintf(path, size, "%s/%s", pool->config.path, file);
+	if (length < 0 || (size_t)length >= size)
+		return error_set(error, -ENAMETOOLONG, "the image's path is too long");
+	return 0;
+}
+
+static int open_backend(struct disk *disk, struct error *error)
+{
+	char path[PATH_MAX];
+	const struct backend_options options = {
+		.path = path,
+		.size_bytes = disk->config.size_bytes,
+		.is_read_only = disk->config.is_read_only,
+		.use_page_cache = disk->pool->config.use_page_cache,
+		.sidecore = disk->pool->sidecore,
+	};
+	int result;
+
+	result = image_path(disk->pool, &disk->config, path, sizeof path, error);
+	if (result < 0)
+		return result;
+	result = disk->pool->config.backend->open(&options, &disk->backend, error);
+	if (result < 0)
+		return result;
+	disk->size_bytes = disk->backend->size_bytes / BLK_SECTOR_BYTES * BLK_SECTOR_BYTES;
+	return 0;
+}
+
+struct flow_creation {
+	struct disk *disk;
+	int result;
+};
+
+static void create_flow(void *argument)
+{
+	struct flow_creation *creation = argument;
+	struct disk *disk = creation->disk;
+
+	creation->result =
+		flow_create(disk->pool->scheduler, &disk->config.slo, clock_now_ns(), &disk->flow);
+}
+
+static void destroy_flow(void *argument)
+{
+	struct disk *disk = argument;
+
+	flow_destroy(disk->flow);
+}
+
+static int add_flow(struct disk *disk, struct error *error)
+{
+	struct flow_creation creation = {.disk = disk};
+
+	sidecore_call(disk->pool->sidecore, create_flow, &creation);
+	if (creation.result < 0)
+		return error_set(
+			error, creation.result, "no memory for its place in the scheduler");
+	return 0;
+}
+
+static int start_vhost(struct disk *disk, struct error *error)
+{
+	const struct vhost_user_backend_config config = {
+		.name = disk->config.name,
+		.socket_path = disk->config.socket_fd < 0 ? disk->config.socket_path : NULL,
+		.fd = disk->config.socket_fd,
+		.queue_count = disk->config.queue_count,
+		.operations = &disk_operations,
+		.device = disk,
+	};
+	int result = vhost_user_backend_start(&config, &disk->vhost, error);
+
+	if (result < 0)
+		return result;
+	disk->trouble_caller.sidecore = disk->pool->sidecore;
+	disk->trouble_caller.fd = vhost_user_trouble_fd(disk->vhost);
+	return 0;
+}
+
+static void set_up(struct disk *disk, struct pool *pool, const struct disk_config *config)
+{
+	disk->config = *config;
+	disk->pool = pool;
+	if (!disk->config.serial[0])
+		snprintf(disk->config.serial, sizeof disk->config.serial, "%.*s", DISK_SERIAL_BYTES,
+			config->name);
+}
+
+int disk_create(struct pool *pool, const struct disk_config *config, struct disk **disk,
+	struct error *error)
+{
+	struct disk *new_one = calloc(1, sizeof *new_one);
+	int result = -ENOMEM;
+
+	if (!new_one) {
+		error_set(error, result, "no memory");
+		goto fail_memory;
+	}
+	set_up(new_one, pool, config);
+	result = check_config(pool, config, error);
+	if (result < 0)
+		goto fail_check;
+	result = pool_admit(pool, &config->slo, NULL, error);
+	if (result < 0)
+		goto fail_check;
+	result = open_backend(new_one, error);
+	if (result < 0)
+		goto fail_check;
+	result = add_flow(new_one, error);
+	if (result < 0)
+		goto fail_flow;
+	result = start_vhost(new_one, error);
+	if (result < 0)
+		goto fail_vhost;
+	TAILQ_INSERT_TAIL(&pool->disks, new_one, link);
+	pool->disk_count++;
+	*disk = new_one;
+	return 0;
+
+fail_vhost:
+	sidecore_call(pool->sidecore, destroy_flow, new_one);
+fail_flow:
+	new_one->backend->ops->close(new_one->backend);
+fail_check:
+	free(new_one);
+fail_memory:
+	return error_prefix(error, result, "disk '%s': ", config->name);
+}
+
+/* ---- destroying ---- */
+
+static void release_trouble_caller(void *argument)
+{
+	struct disk *disk = argument;
+
+	if (disk->trouble_caller.fd >= 0)
+		sidecore_redirect_caller(&disk->trouble_caller, VHOST_USER_NO_FD);
+}
+
+void disk_destroy(struct disk *disk)
+{
+	struct pool *pool = disk->pool;
+
+	/* Each call lets the sidecore look at completions once. */
+	do
+		sidecore_call(pool->sidecore, release_trouble_caller, disk);
+	while (__atomic_load_n(&disk->trouble_caller.is_in_flight, __ATOMIC_ACQUIRE));
+	vhost_user_backend_stop(disk->vhost);
+	sidecore_call(pool->sidecore, destroy_flow, disk);
+	disk->backend->ops->close(disk->backend);
+	TAILQ_REMOVE(&pool->disks, disk, link);
+	pool->disk_count--;
+	free(disk);
+}
+
+/* ---- changing ---- */
+
+struct resize {
+	struct disk *disk;
+	uint64_t size_bytes;
+};
+
+static void set_size(void *argument)
+{
+	struct resize *resize = argument;
+
+	counter_set(&resize->disk->size_bytes, resize->size_bytes);
+}
+
+int disk_resize(struct disk *disk, uint64_t size_bytes, struct error *error)
+{
+	struct backend *backend = disk->backend;
+	struct resize resize = {.disk = disk};
+	int result = -EOPNOTSUPP;
+
+	if (size_bytes % BLK_SECTOR_BYTES)
+		return error_set(error, -EINVAL,
+			"disk '%s': the size is not a multiple of %u bytes", disk->config.name,
+			BLK_SECTOR_BYTES);
+	if (backend->ops->refresh_size)
+		result = backend->ops->refresh_size(backend, size_bytes, error);
+	else
+		error_set(error, result, "a disk on the '%s' back end cannot be resized",
+			backend->ops->name);
+	if (result < 0)
+		return error_prefix(error, result, "disk '%s': ", disk->config.name);
+	resize.size_bytes = backend->size_bytes / BLK_SECTOR_BYTES * BLK_SECTOR_BYTES;
+	sidecore_call(disk->pool->sidecore, set_size, &resize);
+	disk->config.size_bytes = resize.size_bytes;
+	vhost_user_config_changed(disk->vhost);
+	return 0;
+}
+
+struct slo_change {
+	struct disk *disk;
+	const struct slo *slo;
+};
+
+static void set_slo(void *argument)
+{
+	struct slo_change *change = argument;
+	uint64_t now_ns = clock_now_ns();
+
+	flow_set_slo(change->disk->flow, change->slo, now_ns);
+	/* A limit that was lifted lets go of what it held. */
+	pool_dispatch(change->disk->pool, now_ns);
+}
+
+int disk_set_slo(struct disk *disk, const struct slo *slo, struct error *error)
+{
+	struct slo_change change = {.disk = disk, .slo = slo};
+	int result = slo_check(slo, error);
+
+	if (result == 0)
+		result = pool_admit(disk->pool, slo, disk, error);
+	if (result < 0)
+		return error_prefix(error, result, "disk '%s': ", disk->config.name);
+	sidecore_call(disk->pool->sidecore, set_slo, &change);
+	disk->config.slo = *slo;
+	return 0;
+}
+
+/* ---- looking ---- */
+
+const struct disk_config *disk_config(const struct disk *disk)
+{
+	return &disk->config;
+}
+
+struct pool *disk_pool(const struct disk *disk)
+{
+	return disk->pool;
+}
+
+void disk_statistics(const struct disk *disk, struct disk_statistics *statistics)
+{
+	uint64_t connections = counter_get(&disk->connections);
+
+	*statistics = (struct disk_statistics){
+		.is_connected = __atomic_load_n(&disk->is_connected, __ATOMIC_RELAXED),
+		.is_broken = __atomic_load_n(&disk->is_broken, __ATOMIC_RELAXED),
+		.is_direct = disk->backend->is_direct,
+		.size_bytes = counter_get(&disk->size_bytes),
+		.reads = counter_get(&disk->reads),
+		.writes = counter_get(&disk->writes),
+		.flushes = counter_get(&disk->flushes),
+		.discards = counter_get(&disk->discards),
+		.write_zeroes = counter_get(&disk->write_zeroes),
+		.read_bytes = counter_get(&disk->read_bytes),
+		.write_bytes = counter_get(&disk->write_bytes),
+		.errors = counter_get(&disk->errors),
+		.in_flight = counter_get(&disk->in_flight),
+		.reconnects = connections ? connections - 1 : 0,
+	};
+}
+
+const struct tier_audit *disk_audit(const struct disk *disk, unsigned tier)
+{
+	return flow_audit(disk->flow, tier);
+}

@@ -1,0 +1,69 @@
+/* A disk as the files of this room know it. */
+#ifndef SLUICE_DISK_DISK_PRIVATE_H
+#define SLUICE_DISK_DISK_PRIVATE_H
+
+#include <semaphore.h>
+
+#include "disk/blk_request.h"
+#include "disk/disk.h"
+#include "disk/pool_private.h"
+#include "virtio/vhost_user_backend.h"
+
+/* One virtqueue of a disk, served by the pool's sidecore while it runs. */
+struct disk_queue {
+	struct disk *disk;
+	struct poller poller;
+	struct doorbell doorbell;
+	struct caller caller;	    /* the guest's interrupt */
+	struct caller error_caller; /* rung once, when the ring breaks */
+	struct virtqueue virtqueue;
+	struct blk_request *requests; /* as many as the ring has descriptors */
+	struct blk_request *free_requests;
+	bool is_polled;	 /* the front end gave no kick descriptor: never park */
+	bool is_watched; /* the sidecore still has the doorbell */
+	bool is_stopping;
+	bool is_reported; /* that the ring is broken */
+	sem_t stopped;	  /* posted by the sidecore when it has let go of everything */
+};
+
+struct disk {
+	struct disk_config config;
+	struct pool *pool;
+	struct backend *backend;
+	struct flow *flow;
+	struct vhost_user_backend *vhost;
+	TAILQ_ENTRY(disk) link; /* in the pool's list; control threads only */
+
+	/* The sidecore only. */
+	uint64_t size_bytes;	       /* what requests are checked against */
+	uint64_t sequential_offset[2]; /* where the last read and the last write ended */
+	bool is_write_through;	       /* the driver does not flush */
+	struct caller trouble_caller;
+	uint64_t reads, writes, flushes, discards, write_zeroes;
+	uint64_t read_bytes, write_bytes;
+	uint64_t errors;
+	uint64_t in_flight;
+
+	/* Written by one thread, read by others. */
+	const char *trouble; /* to be reported by the disk's thread */
+	uint32_t is_broken;
+	uint32_t is_connected;
+	uint64_t connections;
+
+	struct disk_queue queues[DISK_QUEUES_MAX];
+};
+
+extern const struct vhost_user_operations disk_operations;
+
+/* ---- disk_queue.c ---- */
+
+int disk_queue_start(struct disk *disk, unsigned index, const struct virtqueue_setup *setup,
+	const struct vhost_user_bells *bells, struct error *error);
+uint32_t disk_queue_stop(struct disk *disk, unsigned index);
+void disk_queue_set_call(struct disk *disk, unsigned index, int call_fd);
+
+/* On the sidecore: a request is done; give its chain back. */
+void disk_queue_finish(
+	struct disk_queue *queue, struct blk_request *request, uint32_t written_bytes);
+
+#endif

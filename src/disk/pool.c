@@ -1,0 +1,201 @@
+#include "disk/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/container.h"
+#include "base/counter.h"
+#include "disk/blk_request.h"
+#include "disk/disk_private.h"
+#include "disk/pool_private.h"
+#include "slo/admission.h"
+
+#define IN_FLIGHT_DEFAULT 256u
+
+/* ---- prices and promises ---- */
+
+double pool_cost_units(
+	const struct pool *pool, enum slo_operation operation, bool is_sequential, uint64_t bytes)
+{
+	return slo_cost_units(&pool->config.cost, operation, is_sequential, bytes);
+}
+
+/* The dearest request that can be guaranteed. */
+static double largest_request_units(const struct pool_config *config)
+{
+	double read = slo_cost_units(&config->cost, SLO_READ, false, config->largest_request_bytes);
+	double write =
+		slo_cost_units(&config->cost, SLO_WRITE, false, config->largest_request_bytes);
+
+	return read > write ? read : write;
+}
+
+static struct admission_pool admission_of(const struct pool *pool)
+{
+	return (struct admission_pool){
+		.capacity_units_per_s = pool->config.capacity_units_per_s,
+		.largest_request_units = largest_request_units(&pool->config),
+	};
+}
+
+/* The SLOs of all disks but one; the caller frees the array. */
+static const struct slo **collect_slos(
+	const struct pool *pool, const struct disk *but, unsigned *count)
+{
+	const struct slo **slos = calloc(pool->disk_count + 1, sizeof *slos);
+	struct disk *disk;
+
+	*count = 0;
+	if (!slos)
+		return NULL;
+	TAILQ_FOREACH (disk, &pool->disks, link)
+		if (disk != but)
+			slos[(*count)++] = &disk->config.slo;
+	return slos;
+}
+
+int pool_admit(const struct pool *pool, const struct slo *slo, const struct disk *replaced,
+	struct error *error)
+{
+	struct admission_pool admission = admission_of(pool);
+	const struct slo **slos;
+	unsigned count;
+	int result;
+
+	if (slo->tier_count == 0)
+		return 0;
+	if (pool->config.capacity_units_per_s <= 0)
+		return error_set(error, -ENOSPC,
+			"pool '%s' has no 'capacity', so nothing can be guaranteed on it; give it "
+			"one "
+			"(in cost units per second)",
+			pool->config.name);
+	slos = collect_slos(pool, replaced, &count);
+	if (!slos)
+		return error_set(error, -ENOMEM, "no memory for admission");
+	slos[count++] = slo;
+	result = admission_check(&admission, slos, count, error);
+	free(slos);
+	if (result < 0)
+		return error_prefix(error, result, "pool '%s': ", pool->config.name);
+	return 0;
+}
+
+double pool_reserved_units_per_s(const struct pool *pool)
+{
+	struct admission_pool admission = admission_of(pool);
+	const struct slo **slos;
+	double required = 0;
+	unsigned count;
+
+	slos = collect_slos(pool, NULL, &count);
+	if (slos)
+		required = admission_required_units_per_s(&admission, slos, count);
+	free(slos);
+	return required;
+}
+
+/* ---- dispatching, on the sidecore ---- */
+
+static void limit_expired(struct timer *timer, uint64_t now_ns)
+{
+	pool_dispatch(container_of(timer, struct pool, timer), now_ns);
+}
+
+static void set_limit_timer(struct pool *pool)
+{
+	uint64_t wake_ns = scheduler_wake_ns(pool->scheduler);
+
+	if (wake_ns == UINT64_MAX) {
+		if (pool->timer.position)
+			sidecore_cancel_timer(pool->sidecore, &pool->timer);
+	} else if (!pool->timer.position || pool->timer.at_ns != wake_ns) {
+		sidecore_set_timer(pool->sidecore, &pool->timer, wake_ns);
+	}
+}
+
+void pool_dispatch(struct pool *pool, uint64_t now_ns)
+{
+	struct slo_request *next;
+
+	/* A back end may complete within submit; then this loop is already running further up. */
+	if (pool->is_dispatching)
+		return;
+	pool->is_dispatching = true;
+	while ((next = scheduler_next(pool->scheduler, now_ns)))
+		blk_request_send(container_of(next, struct blk_request, slo));
+	pool->is_dispatching = false;
+	set_limit_timer(pool);
+}
+
+/* ---- creating and destroying ---- */
+
+static struct scheduler_config scheduler_config_of(const struct pool_config *config)
+{
+	return (struct scheduler_config){
+		.capacity_units_per_s = config->capacity_units_per_s,
+		.largest_request_units = largest_request_units(config),
+		.window_units_max =
+			config->in_flight_max ? config->in_flight_max : IN_FLIGHT_DEFAULT,
+		.is_enforcing = config->is_enforcing,
+	};
+}
+
+int pool_create(const struct pool_config *config, struct sidecore *sidecore, struct pool **pool,
+	struct error *error)
+{
+	struct scheduler_config scheduler_config = scheduler_config_of(config);
+	struct pool *new_one = calloc(1, sizeof *new_one);
+	int result = -ENOMEM;
+
+	if (!new_one)
+		goto fail;
+	new_one->config = *config;
+	new_one->sidecore = sidecore;
+	new_one->timer.expire = limit_expired;
+	TAILQ_INIT(&new_one->disks);
+	result = scheduler_create(&scheduler_config, &new_one->scheduler);
+	if (result < 0)
+		goto fail;
+	*pool = new_one;
+	return 0;
+
+fail:
+	free(new_one);
+	return error_set(error, result, "pool '%s': %s", config->name, strerror(-result));
+}
+
+static void cancel_timer(void *argument)
+{
+	struct pool *pool = argument;
+
+	sidecore_cancel_timer(pool->sidecore, &pool->timer);
+}
+
+void pool_destroy(struct pool *pool)
+{
+	sidecore_call(pool->sidecore, cancel_timer, pool);
+	scheduler_destroy(pool->scheduler);
+	free(pool);
+}
+
+/* ---- looking ---- */
+
+const struct pool_config *pool_config(const struct pool *pool)
+{
+	return &pool->config;
+}
+
+struct sidecore *pool_sidecore(const struct pool *pool)
+{
+	return pool->sidecore;
+}
+
+void pool_statistics(const struct pool *pool, struct pool_statistics *statistics)
+{
+	statistics->requests = counter_get(&pool->requests);
+	statistics->bytes = counter_get(&pool->bytes);
+	statistics->errors = counter_get(&pool->errors);
+	scheduler_state(pool->scheduler, &statistics->scheduler);
+}
