@@ -3,16 +3,44 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all dependencies lint clean
+.PHONY: all demo test unit system bench fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
-	ninja -C $(BUILD)
+	@ninja -C $(BUILD)
+
+# Boots two guests on disks of one pool, once without and once with service classes.
+demo: dependencies all
+	@demo/run
+
+# Everything: unit tests, the same under ASan and UBSan, guests in QEMU. Ends with "N passed, N failed".
+test: dependencies
+	@tests/run
+
+unit: dependencies
+	@tests/run unit sanitized
+
+system: dependencies
+	@tests/run system
+
+# Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
+fuzz: dependencies
+	@tests/fuzz/run
+
+# Writes docs/benchmarks.md.
+bench: dependencies all
+	@bench/run
+
+lint: dependencies all
+	@tools/lint
+
+install: all
+	@ninja -C $(BUILD) install
+
+dependencies:
+	@tools/install-dependencies
 
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) $(MESON_OPTIONS)
-
-lint:
-	clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	@meson setup $(BUILD) $(MESON_OPTIONS)
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-*
