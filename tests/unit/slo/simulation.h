@@ -2,9 +2,8 @@
  * A scheduler and its device in simulated time, for property tests.
  *
  * The device serves what it is given in order, at `units_per_s`, each request no sooner than
- * `latency_ns` after it was given (0: a serial device; more: one that works on many at once), and
- * never while in a hiccup. Whoever drives the simulation submits requests between calls of
- * simulation_run.
+ * `latency_ns` after it was given (0: a serial device; more: one that works on many at once).
+ * Whoever drives the simulation submits requests between calls of simulation_run.
  */
 #ifndef SLUICE_TESTS_SLO_SIMULATION_H
 #define SLUICE_TESTS_SLO_SIMULATION_H
@@ -37,7 +36,6 @@ struct simulation {
 	double units_per_s;
 	uint64_t latency_ns;
 	double device_free_ns;
-	uint64_t hiccup_until_ns;
 	STAILQ_HEAD(, simulated_request) in_device;
 	double done_units;
 
@@ -145,10 +143,18 @@ static inline uint64_t simulation_completes_ns(const struct simulation *simulati
 {
 	struct simulated_request *first = STAILQ_FIRST(&simulation->in_device);
 
-	if (!first)
-		return UINT64_MAX;
-	return first->done_ns > simulation->hiccup_until_ns ? first->done_ns
-							    : simulation->hiccup_until_ns;
+	return first ? first->done_ns : UINT64_MAX;
+}
+
+/* The device stops for a while, with everything in it. */
+static inline void simulation_hiccup(struct simulation *simulation, uint64_t length_ns)
+{
+	struct simulated_request *request;
+
+	STAILQ_FOREACH (request, &simulation->in_device, in_device)
+		request->done_ns += length_ns;
+	simulation->device_free_ns =
+		fmax(simulation->device_free_ns, (double)simulation->now_ns) + (double)length_ns;
 }
 
 static inline void simulation_complete(struct simulation *simulation)
