@@ -159,7 +159,7 @@ int configuration_load_file(const char *file, struct configuration **configurati
 	struct problems *problems, struct error *error)
 {
 	char *text = malloc(CONFIGURATION_BYTES_MAX + 1);
-	size_t length;
+	size_t length = 0;
 	int result;
 
 	*configuration = NULL;
