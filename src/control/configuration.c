@@ -124,6 +124,24 @@ void configuration_free_slo(struct slo_settings *slo)
 	unload(&slo_schema, slo);
 }
 
+/* libcyaml cannot copy; it can write and read. */
+struct slo_settings *configuration_copy_slo(const struct slo_settings *slo)
+{
+	struct error reason = {""};
+	cyaml_config_t settings = library_settings(&reason);
+	cyaml_data_t *copy = NULL;
+	size_t length;
+	char *text;
+
+	if (cyaml_save_data(&text, &length, &settings, &slo_schema, slo, 0) != CYAML_OK)
+		return NULL;
+	if (cyaml_load_data((const uint8_t *)text, length, &settings, &slo_schema, &copy, NULL) !=
+		CYAML_OK)
+		copy = NULL;
+	free(text);
+	return copy;
+}
+
 static int read_all(int fd, char *text, size_t size, size_t *length)
 {
 	ssize_t count;

@@ -127,6 +127,9 @@ void configuration_free(struct configuration *configuration);
 void configuration_free_disk(struct disk_settings *disk);
 void configuration_free_slo(struct slo_settings *slo);
 
+/* A copy of its own memory, or NULL. */
+struct slo_settings *configuration_copy_slo(const struct slo_settings *slo);
+
 /* Write it as YAML text, to be freed with free(). Returns 0 or -ENOMEM. */
 int configuration_save(const struct configuration *configuration, char **text, size_t *length);
 

@@ -1,5 +1,6 @@
 #include "control/configuration_check.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,8 +145,9 @@ static void check_admission(const struct pool_settings *settings, const char *pa
 		return;
 	}
 	admission.capacity_units_per_s = config.capacity_units_per_s;
-	admission.largest_request_units =
-		slo_cost_units(&config.cost, SLO_READ, false, config.largest_request_bytes);
+	admission.largest_request_units = fmax(
+		slo_cost_units(&config.cost, SLO_READ, false, config.largest_request_bytes),
+		slo_cost_units(&config.cost, SLO_WRITE, false, config.largest_request_bytes));
 	if (admission_check(&admission, slos, count, &error) < 0)
 		problems_add(problems, key, "%s", error.message);
 }

@@ -1,0 +1,19 @@
+/* What the control protocol says about disks, pools and sidecores, as JSON. Units are in the keys. */
+#ifndef SLUICE_CONTROL_DESCRIBE_H
+#define SLUICE_CONTROL_DESCRIBE_H
+
+#include <jansson.h>
+
+#include "control/host.h"
+
+/* One line's worth; for lists. */
+json_t *describe_disk_briefly(const struct host *host, unsigned index);
+
+/* Everything: the promises, how they were kept, latency histograms, counters. */
+json_t *describe_disk(const struct host *host, unsigned index);
+
+/* With `disks`: their names too. */
+json_t *describe_pool(const struct host *host, unsigned index);
+json_t *describe_sidecore(const struct sidecore *sidecore);
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * What this daemon runs: its sidecores, pools and disks, and the configuration they were made from.
+ *
+ * All functions are for the one control thread. The configuration's lists and the arrays of running
+ * things go in step: pools[i] was made from configuration->pools[i].
+ */
+#ifndef SLUICE_CONTROL_HOST_H
+#define SLUICE_CONTROL_HOST_H
+
+#include <stdbool.h>
+
+#include "control/configuration.h"
+#include "disk/disk.h"
+#include "disk/pool.h"
+#include "sidecore/sidecore.h"
+
+struct host_disk {
+	struct disk *disk;
+	bool is_from_file; /* false: added over the control socket; a reload leaves it alone */
+};
+
+struct host {
+	struct configuration *configuration; /* as it is now, changes over the socket included */
+	struct sidecore **sidecores;
+	unsigned sidecore_count;
+	struct pool **pools;
+	struct host_disk *disks;
+	const char *file; /* where the configuration came from; NULL: no file */
+};
+
+/*
+ * Start everything in a configuration that has been checked. A disk that cannot be opened is logged
+ * and left out, so that one lost image does not cost the others' guests their disks.
+ *
+ * @configuration: owned by the host from now on, whatever happens
+ * @single_fd: socket to use for the first disk instead of its path, or -1
+ */
+int host_start(
+	struct host *host, struct configuration *configuration, int single_fd, struct error *error);
+
+/* Destroy all disks, then pools, then sidecores. */
+void host_stop(struct host *host);
+
+/* Index of a disk or pool; -ENOENT with the names there are in `error`. */
+int host_find_disk(const struct host *host, const char *name, struct error *error);
+int host_find_pool(const struct host *host, const char *name, struct error *error);
+
+/*
+ * Add a disk. `settings` is taken over if that succeeds.
+ * Returns 0, -EEXIST, -EINVAL for values that make no sense, or as disk_create.
+ */
+int host_add_disk(
+	struct host *host, struct disk_settings *settings, bool is_from_file, struct error *error);
+void host_remove_disk(struct host *host, unsigned index);
+
+/* Change a disk; the new slo is taken over if that succeeds. Errors as disk_set_slo, disk_resize. */
+int host_set_slo(struct host *host, unsigned index, struct slo_settings *slo, struct error *error);
+int host_resize(struct host *host, unsigned index, const char *size, struct error *error);
+
+/*
+ * Apply what has changed in the file. What cannot change while it runs is refused by name, and then
+ * nothing is changed. Returns 0 or a negative errno with `error` set.
+ */
+int host_reload(struct host *host, struct error *error);
+
+#endif
