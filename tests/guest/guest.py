@@ -1,0 +1,205 @@
+"""Linux guests in QEMU, for the tests, the demo and whoever wants one: a stock kernel, a small initramfs, disks behind
+vhost-user sockets, and commands that run inside.
+
+    with Guest([Disk("/run/sluice/gold.sock")], work_directory) as guest:
+        print(guest.run("fio --name=x --filename=/dev/vda ..."))
+"""
+
+import base64
+import dataclasses
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+IMAGE = os.path.join(ROOT, "build", "guest")
+BOOT_LIMIT_S = 120
+
+
+class GuestError(Exception):
+    pass
+
+
+def build_image():
+    """Builds the guest's kernel and initramfs unless they are there."""
+    subprocess.run([os.path.join(ROOT, "tests", "guest", "build"), IMAGE], check=True)
+
+
+def has_kvm():
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def guest_cpu():
+    """The CPU for guests: sidecores have the last one."""
+    return min(os.sched_getaffinity(0))
+
+
+@dataclasses.dataclass
+class Disk:
+    socket: str
+    queues: int = 1
+    packed: bool = False
+    event_index: bool = True
+    queue_size: int = 128
+
+    def arguments(self, index):
+        on = {True: "on", False: "off"}
+        return ["-chardev", f"socket,id=disk{index},path={self.socket},reconnect=1",
+                "-device", f"vhost-user-blk-pci,chardev=disk{index},num-queues={self.queues},"
+                           f"packed={on[self.packed]},event_idx={on[self.event_index]},queue-size={self.queue_size}"]
+
+
+class Guest:
+    def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None):
+        self.disks, self.name, self.root, self.memory, self.cpus = disks, name, root, memory, cpus
+        self.cpu = guest_cpu() if cpu is None else cpu
+        self.directory = os.path.join(directory, name)
+        self.process = self.serial = self.qmp_stream = None
+        self.answers, self.events, self.next_id = {}, threading.Condition(), 0
+        self.is_ready = False
+
+    # ---- life ----
+
+    def start(self):
+        self.is_ready = False
+        shutil.rmtree(self.directory, ignore_errors=True)
+        os.makedirs(self.directory)
+        self.log = open(self.path("qemu.log"), "wb")
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        return self
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def command(self):
+        accelerator = "kvm" if has_kvm() else "tcg"
+        command = ["taskset", "-c", str(self.cpu), "qemu-system-x86_64", "-M", f"q35,accel={accelerator}", "-cpu", "max",
+                   "-m", self.memory, "-smp", str(self.cpus), "-nodefaults", "-nographic", "-no-reboot",
+                   "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
+                   "-numa", "node,memdev=memory",
+                   "-kernel", os.path.join(IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
+                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off" +
+                   (f" sluice.root={self.root}" if self.root else ""),
+                   "-serial", f"file:{self.path('console.log')}",
+                   "-serial", f"unix:{self.path('agent')},server=on,wait=off",
+                   "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
+        for index, disk in enumerate(self.disks):
+            command += disk.arguments(index)
+        return command
+
+    def wait_for_boot(self):
+        deadline = time.monotonic() + BOOT_LIMIT_S
+        self.serial = self.connect("agent", deadline)
+        threading.Thread(target=self.read_answers, daemon=True).start()
+        # What is sent before the agent listens is lost, so wait for its first word.
+        with self.events:
+            while not self.is_ready:
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise GuestError(f"{self.name} does not boot:\n{self.tail('console.log')}\n{self.tail('qemu.log')}")
+                self.events.wait(1)
+        return self
+
+    def connect(self, name, deadline):
+        while True:
+            stream = socket.socket(socket.AF_UNIX)
+            try:
+                stream.connect(self.path(name))
+                return stream
+            except OSError:
+                stream.close()
+                if time.monotonic() > deadline or self.process.poll() is not None:
+                    raise GuestError(f"{self.name}: QEMU does not start:\n{self.tail('qemu.log')}") from None
+                time.sleep(0.05)
+
+    def __enter__(self):
+        try:
+            return self.start().wait_for_boot()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __exit__(self, *unused):
+        self.kill()
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.log.close()
+        for stream in (self.serial, self.qmp_stream):
+            if stream:
+                stream.close()
+        self.process = self.serial = self.qmp_stream = None
+
+    def tail(self, name, lines=30):
+        try:
+            with open(self.path(name), errors="replace") as file:
+                return "".join(file.readlines()[-lines:])
+        except OSError:
+            return ""
+
+    # ---- commands ----
+
+    def read_answers(self):
+        try:
+            for line in self.serial.makefile("rb"):
+                fields = line.split()
+                if fields == [b"ready"]:
+                    with self.events:
+                        self.is_ready = True
+                        self.events.notify_all()
+                if len(fields) >= 2 and fields[0].isdigit():
+                    output = base64.b64decode(fields[2]).decode(errors="replace") if len(fields) > 2 else ""
+                    with self.events:
+                        self.answers[int(fields[0])] = (int(fields[1]), output)
+                        self.events.notify_all()
+        except (OSError, ValueError):
+            pass  # the guest is gone; whoever waits runs into the limit
+
+    def begin(self, command):
+        """Starts a command in the guest; returns what `finish` wants."""
+        self.next_id += 1
+        encoded = base64.b64encode(command.encode()).decode()
+        self.serial.sendall(f"{self.next_id} {encoded}\n".encode())
+        return self.next_id
+
+    def finish(self, ident, limit_s=120, check=True):
+        """Waits for a command that was begun; returns its output, or (status, output) without `check`."""
+        deadline = time.monotonic() + limit_s
+        with self.events:
+            while ident not in self.answers:
+                if not self.events.wait(max(0, deadline - time.monotonic())) and time.monotonic() >= deadline:
+                    raise GuestError(f"{self.name}: no answer within {limit_s} s\n{self.tail('console.log')}")
+            status, output = self.answers.pop(ident)
+        if not check:
+            return status, output
+        if status:
+            raise GuestError(f"{self.name}: exit status {status}:\n{output}\n{self.tail('console.log', 5)}")
+        return output
+
+    def is_finished(self, ident):
+        with self.events:
+            return ident in self.answers
+
+    def run(self, command, limit_s=120, check=True):
+        return self.finish(self.begin(command), limit_s, check)
+
+    # ---- QEMU ----
+
+    def qmp(self, command, **arguments):
+        if not self.qmp_stream:
+            self.qmp_stream = self.connect("qmp", time.monotonic() + 10)
+            self.qmp_file = self.qmp_stream.makefile("rwb", buffering=0)
+            self.qmp_file.readline()
+            self.qmp("qmp_capabilities")
+        self.qmp_file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self.qmp_file.readline())
+            if "error" in answer:
+                raise GuestError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
