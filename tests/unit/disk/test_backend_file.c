@@ -269,6 +269,14 @@ static void a_killed_daemons_successor_gets_the_lock(void **state)
 static void discard_and_unmapping_zeroes_free_space(void **state)
 {
 	struct fixture *fixture = *state;
+	struct testing_request zeroes = {
+		.backend =
+			{
+				.operation = BACKEND_WRITE_ZEROES,
+				.may_unmap = true,
+				.length_bytes = MIB,
+			},
+	};
 
 	open_disk(fixture, MIB);
 	if (!fixture->backend->can_discard)
@@ -278,6 +286,23 @@ static void discard_and_unmapping_zeroes_free_space(void **state)
 	assert_true(image_status(fixture).st_blocks >= MIB / 512);
 	assert_int_equal(run(fixture, BACKEND_DISCARD, 0, MIB), 0);
 	assert_int_equal(image_status(fixture).st_blocks, 0);
+	assert_int_equal(run(fixture, BACKEND_WRITE, 0, MIB), 0);
+	testing_submit(fixture->sidecore, fixture->backend, &zeroes);
+	assert_int_equal(testing_wait(&zeroes), 0);
+	assert_int_equal(image_status(fixture).st_blocks, 0);
+}
+
+static void zeroes_that_must_not_unmap_keep_space(void **state)
+{
+	struct fixture *fixture = *state;
+
+	open_disk(fixture, MIB);
+	assert_int_equal(run(fixture, BACKEND_WRITE, 0, MIB), 0);
+	assert_int_equal(run(fixture, BACKEND_WRITE_ZEROES, 0, MIB), 0);
+	assert_true(image_status(fixture).st_blocks >= MIB / 512);
+	assert_int_equal(run(fixture, BACKEND_READ, 0, MIB), 0);
+	assert_int_equal(fixture->memory[0], 0);
+	assert_memory_equal(fixture->memory, fixture->memory + 1, MIB - 1);
 }
 
 static void reads_behind_a_file_cut_off_under_us_are_errors(void **state)
@@ -299,7 +324,9 @@ static void a_full_file_system_is_reported_as_such(void **state)
 
 	mount_or_skip(fixture, "tmpfs", "size=1m");
 	open_disk(fixture, 4 * MIB);
-	assert_int_equal(run(fixture, BACKEND_WRITE, 512 * 1024, MIB), -ENOSPC);
+	assert_int_equal(run(fixture, BACKEND_WRITE, 0, MIB / 2), 0);
+	/* Half of it fits: the write is short, and what follows fails. */
+	assert_int_equal(run(fixture, BACKEND_WRITE, MIB, MIB), -ENOSPC);
 	close_disk(fixture);
 }
 
@@ -401,6 +428,7 @@ int main(void)
 		TEST(read_only_disks_share_an_image),
 		TEST(a_killed_daemons_successor_gets_the_lock),
 		TEST(discard_and_unmapping_zeroes_free_space),
+		TEST(zeroes_that_must_not_unmap_keep_space),
 		TEST(reads_behind_a_file_cut_off_under_us_are_errors),
 		TEST(a_full_file_system_is_reported_as_such),
 		TEST(zeroes_are_written_where_nothing_else_works),
