@@ -158,6 +158,8 @@ json_t *describe_disk(const struct host *host, unsigned index)
 
 	disk_statistics(disk, &statistics);
 	json_object_set_new(description, "serial", json_string(config->serial));
+	json_object_set_new(
+		description, "backend", json_string(pool_config(disk_pool(disk))->backend->name));
 	json_object_set_new(description, "image", json_string(config->image));
 	json_object_set_new(description, "is_direct", json_boolean(statistics.is_direct));
 	json_object_set_new(

@@ -131,7 +131,7 @@ static int disk_remove(void *context, const json_t *params, json_t **result, str
 	image_path(host->disks[index].disk, path, sizeof path);
 	host_remove_disk(host, (unsigned)index);
 	log_info("disk '%s': removed", json_string_value(json_object_get(params, "name")));
-	*result = json_pack("{s:s}", "image", path);
+	*result = json_pack("{s:s, s:b}", "image", path, "is_deleted", is_deleting && *path);
 	return is_deleting ? delete_image(path, error) : 0;
 }
 

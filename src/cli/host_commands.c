@@ -1,0 +1,176 @@
+/* Commands about pools, sidecores and the daemon itself. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/units.h"
+#include "cli/command.h"
+#include "cli/table.h"
+
+static void add_count(struct table *table, uint64_t count)
+{
+	char text[UNITS_TEXT_BYTES];
+
+	table_add(table, "%s", units_format_count(text, count));
+}
+
+static void add_pool(struct table *table, const json_t *pool)
+{
+	uint64_t capacity = (uint64_t)cli_real(pool, "capacity_units_per_s");
+	char text[UNITS_TEXT_BYTES];
+
+	table_add(table, "%s", cli_text(pool, "name"));
+	table_add(table, "%s", cli_text(pool, "backend"));
+	if (capacity)
+		table_add(table, "%s/s", units_format_count(text, capacity));
+	else
+		table_add(table, "unknown");
+	table_add(table, "%s/s",
+		units_format_count(text, (uint64_t)cli_real(pool, "reserved_units_per_s")));
+	table_add(table, "%zu", json_array_size(json_object_get(pool, "disks")));
+	add_count(table, cli_number(pool, "requests"));
+	table_add(table, "%s", units_format_duration(text, cli_number(pool, "device_latency_ns")));
+	table_add(table, "%s", cli_is(pool, "is_enforcing") ? "enforced" : "audited only");
+}
+
+static void show_pools(const json_t *pools)
+{
+	struct table table;
+	json_t *pool;
+	size_t index;
+
+	table_init(
+		&table, "NAME|BACK END|>CAPACITY|>PROMISED|>DISKS|>REQUESTS|>DEVICE LATENCY|SLOS");
+	json_array_foreach (pools, index, pool)
+		add_pool(&table, pool);
+	table_print(&table, stdout);
+}
+
+int command_pool_list(const struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_misuse("'sluice pool list' takes no arguments");
+	return cli_print(cli, cli_call(cli, "pool.list", json_object()), show_pools);
+}
+
+static void add_sidecore(struct table *table, const json_t *sidecore)
+{
+	static const char *const counters[] = {
+		"polls_busy", "polls_idle", "sleeps", "kicks_received", "calls_sent"};
+	const json_t *cpu = json_object_get(sidecore, "cpu");
+	char text[UNITS_TEXT_BYTES];
+
+	table_add(table, "%s", cli_text(sidecore, "name"));
+	if (json_is_integer(cpu))
+		table_add(table, "%" PRIu64, cli_number(sidecore, "cpu"));
+	else
+		table_add(table, "any");
+	table_add(table, "%s", units_format_duration(text, cli_number(sidecore, "poll_ns")));
+	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
+		add_count(table, cli_number(sidecore, counters[i]));
+	table_add(table, "%s", units_format_duration(text, cli_number(sidecore, "cpu_ns")));
+}
+
+static const char sidecore_heads[] =
+	"NAME|>CPU|>POLLS FOR|>BUSY POLLS|>IDLE POLLS|>SLEEPS|>KICKS|>CALLS|>CPU TIME";
+
+static void show_sidecores(const json_t *sidecores)
+{
+	struct table table;
+	json_t *sidecore;
+	size_t index;
+
+	table_init(&table, sidecore_heads);
+	json_array_foreach (sidecores, index, sidecore)
+		add_sidecore(&table, sidecore);
+	table_print(&table, stdout);
+}
+
+int command_sidecore_list(const struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_misuse("'sluice sidecore list' takes no arguments");
+	return cli_print(cli, cli_call(cli, "sidecore.list", json_object()), show_sidecores);
+}
+
+static void show_pool(const json_t *pool)
+{
+	double capacity = cli_real(pool, "capacity_units_per_s");
+	double promised = cli_real(pool, "reserved_units_per_s");
+	char moved[UNITS_TEXT_BYTES], latency[UNITS_TEXT_BYTES];
+	const char *path = cli_text(pool, "path");
+	struct table table;
+	json_t *name;
+	size_t index;
+
+	printf("pool %s, back end %s%s%s\n", cli_text(pool, "name"), cli_text(pool, "backend"),
+		*path ? " on " : "", path);
+	if (capacity > 0)
+		printf("promised %.0f of %.0f units/s (%.1f%%), %s\n", promised, capacity,
+			100 * promised / capacity,
+			cli_is(pool, "is_enforcing") ? "enforced" : "audited only");
+	else
+		printf("capacity unknown: nothing can be promised\n");
+	printf("device   %" PRIu64 " requests (%s), %" PRIu64 " errors, latency %s\n",
+		cli_number(pool, "requests"), units_format_bytes(moved, cli_number(pool, "bytes")),
+		cli_number(pool, "errors"),
+		units_format_duration(latency, cli_number(pool, "device_latency_ns")));
+	printf("window   %.1f of %.1f units in flight\n", cli_real(pool, "in_flight_units"),
+		cli_real(pool, "window_units"));
+	printf("disks   ");
+	json_array_foreach (json_object_get(pool, "disks"), index, name)
+		printf(" %s", json_string_value(name));
+	puts("\n");
+	table_init(&table, sidecore_heads);
+	add_sidecore(&table, json_object_get(pool, "sidecore"));
+	table_print(&table, stdout);
+}
+
+int command_pool_show(const struct cli *cli, int argc, char **argv)
+{
+	const char *name = cli_only_argument(argc, argv, "pool");
+
+	if (!name)
+		return EXIT_USAGE;
+	return cli_print(
+		cli, cli_call(cli, "pool.show", json_pack("{s:s}", "name", name)), show_pool);
+}
+
+static void show_nothing(const json_t *result)
+{
+}
+
+int command_reload(const struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_misuse("'sluice reload' takes no arguments");
+	return cli_print(cli, cli_call(cli, "reload", json_object()), show_nothing);
+}
+
+static void show_text(const json_t *text)
+{
+	fputs(json_string_value(text), stdout);
+}
+
+int command_export(const struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_misuse("'sluice export' takes no arguments");
+	return cli_print(cli, cli_call(cli, "configuration.show", json_object()), show_text);
+}
+
+static void show_status(const json_t *status)
+{
+	printf("sluiced %s, process %" PRIu64 ": %" PRIu64 " sidecores, %" PRIu64 " pools, %" PRIu64
+	       " disks\n",
+		cli_text(status, "version"), cli_number(status, "pid"),
+		cli_number(status, "sidecores"), cli_number(status, "pools"),
+		cli_number(status, "disks"));
+}
+
+int command_status(const struct cli *cli, int argc, char **argv)
+{
+	if (argc > 1)
+		return cli_misuse("'sluice status' takes no arguments");
+	return cli_print(cli, cli_call(cli, "daemon.status", json_object()), show_status);
+}

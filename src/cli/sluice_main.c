@@ -1,0 +1,157 @@
+/* sluice: a table of subcommands. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bench_disk.h"
+#include "cli/command.h"
+#include "control/run_directory.h"
+#include "control/suggest.h"
+
+#define NAME_BYTES_MAX 64
+
+static int command_help(const struct cli *cli, int argc, char **argv);
+static int command_version(const struct cli *cli, int argc, char **argv);
+static int command_bench(const struct cli *cli, int argc, char **argv);
+
+static const struct command commands[] = {
+	{"disk list", command_disk_list, "", "the disks, and whether their promises were kept"},
+	{"disk show", command_disk_show, "NAME",
+		"one disk: tier by tier, what was promised and done"},
+	{"disk add", command_disk_add, "NAME [OPTIONS]", "begin to serve a disk"},
+	{"disk set", command_disk_set, "NAME [OPTIONS]",
+		"change a disk's SLO or size while it runs"},
+	{"disk remove", command_disk_remove, "NAME [--delete-image]", "stop serving a disk"},
+	{"pool list", command_pool_list, "", "the pools: capacity, and how much is promised"},
+	{"pool show", command_pool_show, "NAME", "one pool, its device and its sidecore"},
+	{"sidecore list", command_sidecore_list, "",
+		"the hypervisor cores and what they have done"},
+	{"bench disk", command_bench, "SOCKET [OPTIONS]",
+		"drive a vhost-user-blk socket without a VM"},
+	{"reload", command_reload, "", "apply what has changed in sluice.yaml"},
+	{"export", command_export, "", "print the running configuration as sluice.yaml"},
+	{"status", command_status, "", "the daemon: version, process, how much it serves"},
+	{"version", command_version, "", "the version of this command"},
+	{"help", command_help, "", "this text"},
+};
+
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static int command_help(const struct cli *cli, int argc, char **argv)
+{
+	char usage[NAME_BYTES_MAX];
+
+	puts("Usage: sluice [--control SOCKET] [--json] COMMAND\n");
+	for (size_t i = 0; i < COMMANDS; i++) {
+		snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
+		printf("  %-34s %s\n", usage, commands[i].line);
+	}
+	puts("\nOptions of disk add and disk set:\n"
+	     "  --size 1GiB                        size; set can only grow it\n"
+	     "  --tier burst=64,rate=2000,within=5ms   a tier, tightest first; 'none' for no tier\n"
+	     "  --weight N                         share of best effort\n"
+	     "  --limit-iops N --limit-bytes N     a ceiling per second (and ...-burst)\n"
+	     "Options of disk add alone:\n"
+	     "  --pool NAME --image FILE --socket PATH --queues N --serial TEXT --read-only\n"
+	     "\nSee sluice(1).");
+	return EXIT_SUCCESS;
+}
+
+static int command_version(const struct cli *cli, int argc, char **argv)
+{
+	return puts("sluice " SLUICE_VERSION) < 0;
+}
+
+/* It has its own options, --json among them. */
+static int command_bench(const struct cli *cli, int argc, char **argv)
+{
+	static char name[] = "sluice bench disk", json[] = "--json";
+	char **all = calloc((size_t)argc + 2, sizeof *all);
+	int count = argc, status;
+
+	if (!all)
+		return EXIT_FAILURE;
+	memcpy(all, argv, (size_t)argc * sizeof *all);
+	all[0] = name;
+	if (cli->is_json)
+		all[count++] = json;
+	status = command_bench_disk(count, all);
+	free(all);
+	return status;
+}
+
+/* Does the command line begin with this command? Returns how many words it is, 0 if it does not. */
+static int match(const char *name, int argc, char **argv)
+{
+	const char *space = strchr(name, ' ');
+	size_t first = space ? (size_t)(space - name) : strlen(name);
+
+	if (argc < 1 || strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
+		return 0;
+	if (!space)
+		return 1;
+	return argc > 1 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
+}
+
+static int unknown_command(int argc, char **argv)
+{
+	const char *names[COMMANDS], *nearest;
+	char word[2 * NAME_BYTES_MAX];
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		names[i] = commands[i].name;
+	snprintf(
+		word, sizeof word, "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	nearest = suggest_nearest(word, names, COMMANDS);
+	if (!nearest)
+		nearest = suggest_nearest(argv[0], names, COMMANDS);
+	return cli_misuse("there is no command '%s'%s%s%s", word, nearest ? "; did you mean '" : "",
+		nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+/* Take --control and --json out, wherever they stand. Returns false if one lacks its value. */
+static bool take_global_options(struct cli *cli, int *argc, char **argv)
+{
+	int kept = 0;
+
+	for (int i = 0; i < *argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			cli->is_json = true;
+		} else if (strncmp(argv[i], "--control=", 10) == 0) {
+			cli->control = argv[i] + 10;
+		} else if (strcmp(argv[i], "--control") == 0) {
+			if (++i == *argc)
+				return false;
+			cli->control = argv[i];
+		} else {
+			argv[kept++] = argv[i];
+		}
+	}
+	argv[kept] = NULL;
+	*argc = kept;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = {.control = run_directory_control_socket()};
+	static char name[NAME_BYTES_MAX];
+
+	argc--, argv++;
+	if (!take_global_options(&cli, &argc, argv))
+		return cli_misuse("--control needs the path of a socket");
+	if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
+		return command_help(&cli, argc, argv), argc ? EXIT_SUCCESS : EXIT_USAGE;
+	if (strcmp(argv[0], "--version") == 0)
+		return command_version(&cli, argc, argv);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		int words = match(commands[i].name, argc, argv);
+
+		if (!words)
+			continue;
+		snprintf(name, sizeof name, "%s", commands[i].name);
+		argv[words - 1] = name;
+		return commands[i].run(&cli, argc - words + 1, argv + words - 1);
+	}
+	return unknown_command(argc, argv);
+}

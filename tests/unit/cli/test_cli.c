@@ -1,0 +1,182 @@
+/* What the command prints, and what it makes of its options. */
+#include "../cmocka_all.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/disk_options.h"
+#include "cli/disk_show.h"
+#include "cli/table.h"
+
+static void a_table_is_aligned(void **state)
+{
+	struct table table;
+	char *printed;
+	size_t size;
+	FILE *to = open_memstream(&printed, &size);
+
+	table_init(&table, "NAME|>SIZE|STATE");
+	table_add(&table, "gold");
+	table_add(&table, "%d", 5);
+	table_add(&table, "connected");
+	table_add(&table, "x");
+	table_add(&table, "123456");
+	table_add(&table, "-");
+	table_print(&table, to);
+	fclose(to);
+	assert_string_equal(printed, "NAME    SIZE  STATE\n"
+				     "gold       5  connected\n"
+				     "x     123456  -\n");
+	free(printed);
+}
+
+static void the_verdict_is_plain(void **state)
+{
+	static const struct {
+		int tiers, requests, missed;
+		const char *verdict;
+	} cases[] = {
+		{0, 0, 0, "nothing promised"},
+		{1, 0, 0, "no guaranteed requests yet"},
+		{1, 2000, 0, "yes, all 2000 guaranteed requests in time"},
+		{2, 2000, 3, "NO, 3 of 2000 guaranteed requests late (0.150%)"},
+	};
+	char text[VERDICT_BYTES];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		json_t *disk = json_pack("{s:i, s:i, s:i}", "tier_count", cases[i].tiers,
+			"guaranteed_requests", cases[i].requests, "guaranteed_missed",
+			cases[i].missed);
+
+		assert_string_equal(disk_verdict(text, disk), cases[i].verdict);
+		json_decref(disk);
+	}
+}
+
+/* JSON with single quotes, which read better in C. */
+static json_t *parse(const char *quoted)
+{
+	char *text = strdup(quoted);
+	json_t *json;
+
+	for (char *at = text; *at; at++)
+		if (*at == '\'')
+			*at = '"';
+	json = json_loads(text, 0, NULL);
+	free(text);
+	assert_non_null(json);
+	return json;
+}
+
+static void a_disk_is_shown_tier_by_tier(void **state)
+{
+	json_t *disk = parse(
+		"{'name': 'gold', 'pool': 'fast', 'backend': 'file', 'image': '', "
+		"'size_bytes': 1073741824, 'socket': '/s', 'queues': 4, 'is_connected': true, "
+		"'is_direct': true, 'weight': 100, 'tier_count': 1, 'guaranteed_requests': 1000, "
+		"'guaranteed_missed': 1, 'limit': {'operations_per_s': 5000}, "
+		"'tiers': [{'is_guaranteed': true, 'burst_units': 64.0, "
+		"'rate_units_per_s': 2000.0, "
+		"'within_ns': 5000000, 'requests': 1000, 'met': 999, 'missed': 1, "
+		"'share_of_pool': 0.25, 'latency_ns': {'p50': 1000, 'p99': 2000000, "
+		"'p99.9': 3000000, 'max': 6000000}}, {'is_guaranteed': false, 'requests': 0}], "
+		"'statistics': {'reads': 1000, 'read_bytes': 4096000}}");
+	char *printed;
+	size_t size;
+	FILE *to = open_memstream(&printed, &size);
+
+	disk_show(disk, to);
+	fclose(to);
+	assert_string_equal(printed,
+		"disk gold, 1GiB, connected\n"
+		"promise kept: NO, 1 of 1000 guaranteed requests late (0.100%)\n"
+		"\n"
+		"TIER         PROMISE (UNITS)       REQUESTS  IN TIME  LATE  OF POOL  P50  P99  "
+		"P99.9  MAX\n"
+		"tier 1       64 + 2k/s within 5ms      1000  99.900%     1    25.0%  1us  2ms    "
+		"3ms  6ms\n"
+		"best effort  weight 100                   0        -     -     0.0%    -    -     "
+		" "
+		"-    -\n"
+		"\n"
+		"pool     fast, image gold.img, O_DIRECT\n"
+		"socket   /s, 4 queues\n"
+		"limit    5k IOPS\n"
+		"traffic  1000 reads (3.91MiB), 0 writes (0), 0 flushes, 0 discards, 0 write "
+		"zeroes\n"
+		"         0 in flight, 0 errors, 0 reconnects\n");
+	free(printed);
+	json_decref(disk);
+}
+
+static json_t *options(const char *line)
+{
+	char *text = strdup(line), *words[32], *rest = text;
+	json_t *params;
+	int count = 0;
+
+	while ((words[count] = strsep(&rest, " ")))
+		count++;
+	params = disk_options_parse(count, words);
+	free(text);
+	return params;
+}
+
+static void options_become_parameters(void **state)
+{
+	json_t *params = options("add gold --pool fast --size 1GiB --queues 2 --read-only "
+				 "--tier burst=64,rate=2000,within=5ms "
+				 "--tier burst=128,rate=2k,within=50ms --weight 7 "
+				 "--limit-iops 5k --limit-bytes=100MB");
+	json_t *expected = parse(
+		"{'name': 'gold', 'pool': 'fast', 'size': '1GiB', 'queues': 2, 'read_only': true, "
+		"'slo': {'weight': 7, 'tiers': ["
+		"{'burst': '64', 'rate': '2000', 'within': '5ms'}, "
+		"{'burst': '128', 'rate': '2k', 'within': '50ms'}], "
+		"'limit': {'iops': '5k', 'bytes_per_s': '100MB'}}}");
+
+	assert_true(json_equal(params, expected));
+	json_decref(params);
+	json_decref(expected);
+}
+
+static void no_tier_is_an_empty_list(void **state)
+{
+	json_t *params = options("set gold --tier none");
+	json_t *expected = parse("{'name': 'gold', 'slo': {'tiers': []}}");
+
+	assert_true(json_equal(params, expected));
+	json_decref(params);
+	json_decref(expected);
+}
+
+static void options_that_make_no_sense_are_refused(void **state)
+{
+	static const char *const wrong[] = {
+		"add",
+		"add a b",
+		"add a --nonsense",
+		"add a --size",
+		"add a --queues many",
+		"add a --tier burst=64",
+		"add a --tier burst=64,rate=5,within=",
+		"add a --tier fast",
+	};
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_null(options(wrong[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_table_is_aligned),
+		cmocka_unit_test(the_verdict_is_plain),
+		cmocka_unit_test(a_disk_is_shown_tier_by_tier),
+		cmocka_unit_test(options_become_parameters),
+		cmocka_unit_test(no_tier_is_an_empty_list),
+		cmocka_unit_test(options_that_make_no_sense_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
