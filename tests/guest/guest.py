@@ -85,7 +85,8 @@ class Guest:
                    "-append", "console=ttyS0 quiet panic=-1 mitigations=off" +
                    (f" sluice.root={self.root}" if self.root else ""),
                    "-serial", f"file:{self.path('console.log')}",
-                   "-serial", f"unix:{self.path('agent')},server=on,wait=off",
+                   "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",
+                   "-chardev", f"socket,id=agent,path={self.path('agent')},server=on,wait=off",
                    "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
         for index, disk in enumerate(self.disks):
             command += disk.arguments(index)
