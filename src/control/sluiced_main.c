@@ -179,8 +179,11 @@ static int serve(const struct options *options, struct configuration *configurat
 		result = open_control(options, &host, &server, &error);
 	if (result == 0)
 		result = host_start(&host, configuration, options->fd, &error);
+	/* One lost disk of many is no reason to stop; the only one is. */
+	if (result == 0 && options->blk_file && !configuration->disks_count)
+		result = error_set(&error, -EIO, "there is nothing to serve");
 	if (result == 0) {
-		log_info("sluiced %s serves %u disks", SLUICE_VERSION, configuration->disks_count);
+		log_info("sluiced %s, disks: %u", SLUICE_VERSION, configuration->disks_count);
 		service_notify("READY=1");
 		run(&host, server, signals);
 		service_notify("STOPPING=1");
