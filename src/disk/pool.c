@@ -11,8 +11,6 @@
 #include "disk/pool_private.h"
 #include "slo/admission.h"
 
-#define IN_FLIGHT_DEFAULT 256u
-
 /* ---- prices and promises ---- */
 
 double pool_cost_units(
@@ -136,8 +134,7 @@ static struct scheduler_config scheduler_config_of(const struct pool_config *con
 	return (struct scheduler_config){
 		.capacity_units_per_s = config->capacity_units_per_s,
 		.largest_request_units = largest_request_units(config),
-		.window_units_max =
-			config->in_flight_max ? config->in_flight_max : IN_FLIGHT_DEFAULT,
+		.window_units_max = config->in_flight_max,
 		.is_enforcing = config->is_enforcing,
 	};
 }

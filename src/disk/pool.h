@@ -26,7 +26,7 @@ struct pool_config {
 	double capacity_units_per_s; /* 0: unknown; then no guarantees can be admitted */
 	struct slo_cost_model cost;
 	uint64_t largest_request_bytes; /* that can be guaranteed */
-	unsigned in_flight_max;		/* requests at the device; 0: a sane default */
+	unsigned in_flight_max;		/* cost units at the device; 0: as its latency allows */
 	bool is_enforcing;		/* false: SLOs are audited but not enforced */
 	bool use_page_cache;		/* do not use O_DIRECT */
 };
