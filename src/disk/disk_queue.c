@@ -34,9 +34,10 @@ static void try_to_finish_stop(struct disk_queue *queue)
 /* Let the driver see what is done. Returns how much that was. */
 static unsigned give_back(struct disk_queue *queue)
 {
-	unsigned count = queue->virtqueue.batch_count;
+	unsigned count;
 
 	virtqueue_publish(&queue->virtqueue);
+	count = queue->virtqueue.unsignalled;
 	if (virtqueue_needs_call(&queue->virtqueue))
 		sidecore_ring_caller(&queue->caller);
 	return count;

@@ -132,7 +132,8 @@ static inline int virtqueue_pop(struct virtqueue *queue, struct descriptor_chain
 
 /*
  * Give a chain back with the number of bytes written into its writable segments. The driver sees it
- * with the next publish, at the latest when VIRTQUEUE_BATCH_MAX have been pushed.
+ * with the next publish, or earlier: when VIRTQUEUE_BATCH_MAX have been pushed, and at once if the
+ * ring is packed and tracked.
  */
 static inline void virtqueue_push(
 	struct virtqueue *queue, const struct descriptor_chain *chain, uint32_t written_bytes)

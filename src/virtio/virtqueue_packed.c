@@ -218,7 +218,11 @@ static void packed_push(
 	queue->slots_in_use -= chain->ring_slots;
 	queue->in_flight--;
 	queue->batch_tracking[queue->batch_count++] = chain->tracking_slot;
-	if (queue->batch_count == VIRTQUEUE_BATCH_MAX)
+	/*
+	 * No batches under in-flight tracking: a process killed with a batch half written would leave
+	 * used flags behind the place where its successor goes on, and the driver would believe them.
+	 */
+	if (queue->inflight || queue->batch_count == VIRTQUEUE_BATCH_MAX)
 		packed_publish(queue);
 }
 
