@@ -19,10 +19,11 @@
 static _Alignas(64) uint32_t ping;
 static _Alignas(64) uint32_t pong;
 static int ping_fd, pong_fd;
+static int answering_cpu;
 
 static void *answer_memory(void *argument)
 {
-	cpu_pin_thread((int)cpu_usable_count() - 1);
+	cpu_pin_thread(answering_cpu);
 	for (uint32_t i = 1; i <= ROUND_TRIPS; i++) {
 		while (__atomic_load_n(&ping, __ATOMIC_ACQUIRE) != i)
 			cpu_relax();
@@ -50,7 +51,7 @@ static void pass_on(int from, int to)
 
 static void *answer_event(void *argument)
 {
-	cpu_pin_thread((int)cpu_usable_count() - 1);
+	cpu_pin_thread(answering_cpu);
 	for (unsigned i = 0; i < EVENT_ROUND_TRIPS; i++)
 		pass_on(ping_fd, pong_fd);
 	return NULL;
@@ -102,6 +103,7 @@ static double time_copies(void)
 
 int main(void)
 {
+	answering_cpu = (int)cpu_usable_count() - 1; /* before the count shrinks to our own */
 	cpu_pin_thread(0);
 	ping_fd = eventfd(0, 0);
 	pong_fd = eventfd(0, 0);
