@@ -109,6 +109,8 @@ static int open_signals(void)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	/* A write beyond RLIMIT_FSIZE is an error to one guest, not the end of all. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return -errno;
 	return signalfd(-1, &signals, SFD_CLOEXEC);
