@@ -138,7 +138,7 @@ static int grow(struct image *image, const char *path, uint64_t there_bytes, uin
 static int settle_size(
 	struct image *image, const char *path, uint64_t wanted_bytes, struct error *error)
 {
-	uint64_t there_bytes;
+	uint64_t there_bytes = 0;
 	int code = read_size(image, path, &there_bytes, error);
 
 	if (!code)

@@ -49,7 +49,7 @@ static bool ask_alignment(int fd, struct alignment *alignment)
 /* Read a block into memory that is aligned to `memory_bytes`, and no better. */
 static bool can_read_direct(int fd, uint32_t memory_bytes)
 {
-	char *memory = aligned_alloc(2 * PAGE_BYTES, 2 * PAGE_BYTES);
+	char *memory = aligned_alloc((size_t)2 * PAGE_BYTES, (size_t)2 * PAGE_BYTES);
 	bool can_read;
 
 	if (!memory)

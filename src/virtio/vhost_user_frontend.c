@@ -357,7 +357,7 @@ int vhost_user_frontend_read_config(
 {
 	struct vhost_user_config request = {.size_bytes = size_bytes};
 	uint32_t header_bytes = (uint32_t)offsetof(struct vhost_user_config, payload);
-	struct vhost_user_message reply;
+	struct vhost_user_message reply = {0};
 	int result;
 
 	if (size_bytes > VHOST_USER_CONFIG_BYTES_MAX)
