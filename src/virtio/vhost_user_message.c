@@ -11,7 +11,7 @@
 
 union control_buffer {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(FDS_ACCEPTED_MAX * sizeof(int))];
+	char bytes[CMSG_SPACE((size_t)FDS_ACCEPTED_MAX * sizeof(int))];
 };
 
 static const char *const request_names[VHOST_USER_REQUESTS] = {
