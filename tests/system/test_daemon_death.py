@@ -24,12 +24,10 @@ def test_killed_twenty_times_under_verification(tmp_path, packed, queues):
     try:
         with Guest([Disk(daemon.socket("disk"), queues=queues, packed=packed)], str(tmp_path), cpus=queues) as machine:
             verification = machine.begin(VERIFY)
-            for kill in range(KILLS):
-                if kill == 1:
-                    # The first chance to complete anything is still ahead: as good as at once.
-                    eventually(lambda: daemon.disk("disk")["is_connected"])
-                else:
-                    time.sleep(chance.uniform(0, 1))
+            for _ in range(KILLS):
+                # Not within the handshake: there QEMU 7.2 can lose the device, whoever serves it.
+                eventually(lambda: daemon.disk("disk")["is_connected"])
+                time.sleep(chance.uniform(0.1, 1))
                 daemon.kill()
                 daemon.start()
             machine.run("touch /tmp/enough")
