@@ -54,23 +54,31 @@ struct inflight_packed_entry {
 	uint64_t addr;
 };
 
+/* A word of its own, so that a process is never killed with only a part of it changed. */
+struct inflight_packed_position {
+	uint16_t used_idx;
+	uint16_t old_used_idx;
+	uint8_t used_wrap_counter;
+	uint8_t old_used_wrap_counter;
+	uint8_t padding[2];
+} __attribute__((aligned(8)));
+
 struct inflight_packed_region {
 	uint64_t features;
 	uint16_t version;
 	uint16_t desc_num;
 	uint16_t free_head;
 	uint16_t old_free_head;
-	uint16_t used_idx;
-	uint16_t old_used_idx;
-	uint8_t used_wrap_counter;
-	uint8_t old_used_wrap_counter;
-	uint8_t padding[10];
+	struct inflight_packed_position position;
+	uint8_t padding[8];
 	struct inflight_packed_entry entries[];
 };
 
 _Static_assert(sizeof(struct inflight_split_entry) == 16, "DescStateSplit");
 _Static_assert(offsetof(struct inflight_split_region, entries) == 16, "QueueRegionSplit");
 _Static_assert(sizeof(struct inflight_packed_entry) == 32, "DescStatePacked");
+_Static_assert(sizeof(struct inflight_packed_position) == sizeof(uint64_t), "one store");
+_Static_assert(offsetof(struct inflight_packed_region, position) == 16, "QueueRegionPacked");
 _Static_assert(offsetof(struct inflight_packed_region, entries) == 32, "QueueRegionPacked");
 
 /* Bytes of one queue's part of a region, a multiple of a cache line. */

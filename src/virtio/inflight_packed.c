@@ -24,33 +24,64 @@ static uint16_t next_of(const struct virtqueue *queue, uint16_t slot)
 	return next < queue->size ? next : queue->size;
 }
 
+static struct inflight_packed_position read_position(const struct virtqueue *queue)
+{
+	struct inflight_packed_position position;
+
+	__atomic_load(&region_of(queue)->position, &position, __ATOMIC_ACQUIRE);
+	return position;
+}
+
+static void write_position(struct virtqueue *queue, struct inflight_packed_position position)
+{
+	__atomic_store(&region_of(queue)->position, &position, __ATOMIC_RELEASE);
+}
+
 /* ---- taking up a region ---- */
 
 static void start_new_region(struct virtqueue *queue)
 {
 	struct inflight_packed_region *region = region_of(queue);
 
+	__atomic_store_n(&region->version, 0, __ATOMIC_RELEASE);
 	for (uint16_t i = 0; i < queue->size; i++)
 		region->entries[i] = (struct inflight_packed_entry){.next = i + 1};
 	region->features = 0;
 	region->desc_num = queue->size;
 	region->free_head = region->old_free_head = 0;
-	region->used_idx = region->old_used_idx = queue->next_used;
-	region->used_wrap_counter = region->old_used_wrap_counter = queue->used_wrap;
+	write_position(queue, (struct inflight_packed_position){
+				      .used_idx = queue->next_used,
+				      .old_used_idx = queue->next_used,
+				      .used_wrap_counter = queue->used_wrap,
+				      .old_used_wrap_counter = queue->used_wrap,
+			      });
 	__atomic_store_n(&region->version, REGION_VERSION, __ATOMIC_RELEASE);
 }
 
+/* Between these two stores the batch looks unfinished, and a successor makes them both again. */
 static void commit_batch(struct virtqueue *queue)
 {
 	struct inflight_packed_region *region = region_of(queue);
+	struct inflight_packed_position position = read_position(queue);
 
 	__atomic_store_n(&region->old_free_head, region->free_head, __ATOMIC_RELEASE);
-	__atomic_store_n(&region->old_used_idx, region->used_idx, __ATOMIC_RELEASE);
-	__atomic_store_n(
-		&region->old_used_wrap_counter, region->used_wrap_counter, __ATOMIC_RELEASE);
+	position.old_used_idx = position.used_idx;
+	position.old_used_wrap_counter = position.used_wrap_counter;
+	write_position(queue, position);
 }
 
-/* Did the driver get to see the batch that starts at old_used_idx? Then its slot is not available. */
+static void roll_back_batch(struct virtqueue *queue)
+{
+	struct inflight_packed_region *region = region_of(queue);
+	struct inflight_packed_position position = read_position(queue);
+
+	position.used_idx = position.old_used_idx;
+	position.used_wrap_counter = position.old_used_wrap_counter;
+	write_position(queue, position);
+	region->free_head = region->old_free_head;
+}
+
+/* Did the driver get to see the batch that starts at this slot? Then the slot is not available. */
 static bool batch_was_published(struct virtqueue *queue, uint16_t slot, bool wrap)
 {
 	uint16_t flags = __atomic_load_n(&queue->packed.descriptors[slot].flags, __ATOMIC_ACQUIRE);
@@ -61,17 +92,16 @@ static bool batch_was_published(struct virtqueue *queue, uint16_t slot, bool wra
 /* Finish or undo the batch that the predecessor was giving back when it died. */
 static void settle_last_batch(struct virtqueue *queue)
 {
-	struct inflight_packed_region *region = region_of(queue);
-	uint16_t slot = region->old_used_idx;
+	struct inflight_packed_position position = read_position(queue);
 
-	if ((region->used_idx != slot ||
-		    region->used_wrap_counter != region->old_used_wrap_counter) &&
-		slot < queue->size &&
-		batch_was_published(queue, slot, region->old_used_wrap_counter & 1))
+	if ((position.used_idx != position.old_used_idx ||
+		    position.used_wrap_counter != position.old_used_wrap_counter) &&
+		position.old_used_idx < queue->size &&
+		batch_was_published(
+			queue, position.old_used_idx, position.old_used_wrap_counter & 1))
 		commit_batch(queue);
-	region->free_head = region->old_free_head;
-	region->used_idx = region->old_used_idx;
-	region->used_wrap_counter = region->old_used_wrap_counter;
+	else
+		roll_back_batch(queue);
 }
 
 /* What is in the free list is not in flight, whatever its flag says: chains half copied. */
@@ -108,10 +138,10 @@ static void find_resubmissions(struct virtqueue *queue)
 /* Between what is used and what is next lie exactly the slots in flight. */
 static void find_positions(struct virtqueue *queue)
 {
-	const struct inflight_packed_region *region = region_of(queue);
+	struct inflight_packed_position position = read_position(queue);
 
-	queue->next_used = region->used_idx;
-	queue->used_wrap = region->used_wrap_counter & 1;
+	queue->next_used = position.used_idx;
+	queue->used_wrap = position.used_wrap_counter & 1;
 	queue->next_available = queue->next_used + queue->slots_in_use;
 	queue->available_wrap = queue->used_wrap;
 	if (queue->next_available >= queue->size) {
@@ -215,7 +245,7 @@ int inflight_packed_resubmit(struct virtqueue *queue, uint16_t slot, struct desc
 
 void inflight_packed_prepare_batch(struct virtqueue *queue)
 {
-	struct inflight_packed_region *region = region_of(queue);
+	struct inflight_packed_position position = read_position(queue);
 
 	for (unsigned i = 0; i < queue->batch_count; i++) {
 		uint16_t slot = queue->batch_tracking[i];
@@ -228,9 +258,10 @@ void inflight_packed_prepare_batch(struct virtqueue *queue)
 			entry_of(queue, last)->next = queue->tracking_free;
 		queue->tracking_free = slot;
 	}
-	region->free_head = queue->tracking_free;
-	region->used_wrap_counter = queue->used_wrap;
-	__atomic_store_n(&region->used_idx, queue->next_used, __ATOMIC_RELEASE);
+	region_of(queue)->free_head = queue->tracking_free;
+	position.used_idx = queue->next_used;
+	position.used_wrap_counter = queue->used_wrap;
+	write_position(queue, position);
 }
 
 void inflight_packed_end_batch(struct virtqueue *queue)

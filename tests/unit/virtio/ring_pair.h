@@ -30,7 +30,7 @@ static inline void pair_open(struct ring_pair *pair, uint16_t size, bool is_pack
 	bool has_event_index, bool is_indirect)
 {
 	const struct driver_ring_config config = {.size = size,
-		.segments_max = 8,
+		.segments_max = size < 8 ? size : 8,
 		.indirect_above = is_indirect ? 0 : DRIVER_RING_NEVER_INDIRECT,
 		.is_packed = is_packed,
 		.has_event_index = has_event_index};
