@@ -9,7 +9,8 @@
  *    that the process died between these, and clears the flags of the linked heads itself.
  *  - Packed: used descriptors overwrite available ones, so each descriptor popped is copied. Copies
  *    live in entries of a list whose head is updated last (`old_free_head`), so a half-copied chain
- *    is still free; and `old_used_idx` says in the same way whether a batch was given back.
+ *    is still free; and `old_used_idx` says in the same way whether a batch was given back. The end of
+ *    a batch is noted before the first of its flags is written, so that a successor can take them back.
  *
  * A region with version 0 is new: the ring's base comes from the front end. In any other the base
  * follows from what the region and the ring say, since a front end that lost its back end without

@@ -81,12 +81,53 @@ static void roll_back_batch(struct virtqueue *queue)
 	region->free_head = region->old_free_head;
 }
 
-/* Did the driver get to see the batch that starts at this slot? Then the slot is not available. */
-static bool batch_was_published(struct virtqueue *queue, uint16_t slot, bool wrap)
+static bool has_batch(const struct inflight_packed_position *position)
 {
-	uint16_t flags = __atomic_load_n(&queue->packed.descriptors[slot].flags, __ATOMIC_ACQUIRE);
+	return position->used_idx != position->old_used_idx ||
+	       position->used_wrap_counter != position->old_used_wrap_counter;
+}
 
+/* Did the driver get to see the batch? Then its first slot is not available any more. */
+static bool batch_was_published(
+	struct virtqueue *queue, const struct inflight_packed_position *position)
+{
+	bool wrap = position->old_used_wrap_counter & 1;
+	uint16_t flags;
+
+	if (position->old_used_idx >= queue->size)
+		return false;
+	flags = __atomic_load_n(
+		&queue->packed.descriptors[position->old_used_idx].flags, __ATOMIC_ACQUIRE);
 	return !(!!(flags & FLAG_AVAILABLE) == wrap && !!(flags & FLAG_USED) != wrap);
+}
+
+static void hide_slot(struct virtqueue *queue, uint16_t slot, bool wrap)
+{
+	uint16_t *shared = &queue->packed.descriptors[slot].flags;
+	uint16_t flags = __atomic_load_n(shared, __ATOMIC_RELAXED);
+
+	if (!!(flags & FLAG_AVAILABLE) == wrap && !!(flags & FLAG_USED) == wrap)
+		__atomic_store_n(shared, flags ^ FLAG_USED, __ATOMIC_RELEASE);
+}
+
+/*
+ * All but the first of a batch that the driver did not see may be marked as used. The driver would
+ * believe that as soon as something else is used before them.
+ */
+static void hide_batch(struct virtqueue *queue, const struct inflight_packed_position *position)
+{
+	uint16_t slot = position->old_used_idx;
+	bool wrap = position->old_used_wrap_counter & 1;
+
+	for (unsigned steps = 0; steps < queue->size && slot < queue->size; steps++) {
+		if (slot == position->used_idx && wrap == (position->used_wrap_counter & 1))
+			return;
+		hide_slot(queue, slot, wrap);
+		if (++slot == queue->size) {
+			slot = 0;
+			wrap = !wrap;
+		}
+	}
 }
 
 /* Finish or undo the batch that the predecessor was giving back when it died. */
@@ -94,14 +135,12 @@ static void settle_last_batch(struct virtqueue *queue)
 {
 	struct inflight_packed_position position = read_position(queue);
 
-	if ((position.used_idx != position.old_used_idx ||
-		    position.used_wrap_counter != position.old_used_wrap_counter) &&
-		position.old_used_idx < queue->size &&
-		batch_was_published(
-			queue, position.old_used_idx, position.old_used_wrap_counter & 1))
+	if (has_batch(&position) && batch_was_published(queue, &position)) {
 		commit_batch(queue);
-	else
+	} else {
+		hide_batch(queue, &position);
 		roll_back_batch(queue);
+	}
 }
 
 /* What is in the free list is not in flight, whatever its flag says: chains half copied. */

@@ -66,8 +66,8 @@ struct virtqueue {
 	/* Pushed and not published. */
 	uint16_t batch_count;
 	uint16_t batch_tracking[VIRTQUEUE_BATCH_MAX];
-	uint16_t batch_flags; /* packed: flags of the first, written last */
-	uint16_t batch_slot;  /* packed: where the first is */
+	uint16_t batch_slots[VIRTQUEUE_BATCH_MAX]; /* packed: where each goes */
+	uint16_t batch_flags[VIRTQUEUE_BATCH_MAX]; /* packed: what shows it to the driver */
 
 	union {
 		struct {
@@ -132,8 +132,7 @@ static inline int virtqueue_pop(struct virtqueue *queue, struct descriptor_chain
 
 /*
  * Give a chain back with the number of bytes written into its writable segments. The driver sees it
- * with the next publish, or earlier: when VIRTQUEUE_BATCH_MAX have been pushed, and at once if the
- * ring is packed and tracked.
+ * with the next publish, at the latest when VIRTQUEUE_BATCH_MAX have been pushed.
  */
 static inline void virtqueue_push(
 	struct virtqueue *queue, const struct descriptor_chain *chain, uint32_t written_bytes)
@@ -148,7 +147,10 @@ static inline void virtqueue_publish(struct virtqueue *queue)
 		queue->operations->publish(queue);
 }
 
-/* Does the driver want a call for what has been published since this was last asked? */
+/*
+ * Does the driver want a call for what has been published since this was last asked? Nothing may be
+ * pushed and unpublished.
+ */
 static inline bool virtqueue_needs_call(struct virtqueue *queue)
 {
 	return queue->unsignalled && queue->operations->needs_call(queue);

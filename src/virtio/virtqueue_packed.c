@@ -176,8 +176,12 @@ static int packed_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 
 /* ---- pushing ---- */
 
-static void log_used_slot(struct virtqueue *queue, uint16_t slot)
+static void show_used(struct virtqueue *queue, unsigned index)
 {
+	uint16_t slot = queue->batch_slots[index];
+
+	__atomic_store_n(&queue->packed.descriptors[slot].flags, queue->batch_flags[index],
+		__ATOMIC_RELEASE);
 	if (queue->logs_used_ring)
 		dirty_log_mark(&queue->memory->log,
 			queue->log_address + slot * sizeof(struct vring_packed_desc),
@@ -189,8 +193,8 @@ static void packed_publish(struct virtqueue *queue)
 {
 	if (queue->inflight)
 		inflight_packed_prepare_batch(queue);
-	__atomic_store_n(&queue->packed.descriptors[queue->batch_slot].flags, queue->batch_flags,
-		__ATOMIC_RELEASE);
+	for (unsigned i = queue->batch_count; i-- > 0;)
+		show_used(queue, i);
 	if (queue->inflight)
 		inflight_packed_end_batch(queue);
 	queue->batch_count = 0;
@@ -206,23 +210,15 @@ static void packed_push(
 		flags |= VRING_DESC_F_WRITE;
 	element->id = chain->id;
 	element->len = written_bytes;
-	log_used_slot(queue, queue->next_used);
-	if (queue->batch_count == 0) {
-		queue->batch_flags = flags;
-		queue->batch_slot = queue->next_used;
-	} else {
-		__atomic_store_n(&element->flags, flags, __ATOMIC_RELEASE);
-	}
+	queue->batch_slots[queue->batch_count] = queue->next_used;
+	queue->batch_flags[queue->batch_count] = flags;
+	queue->batch_tracking[queue->batch_count] = chain->tracking_slot;
+	queue->batch_count++;
 	advance(queue, &queue->next_used, &queue->used_wrap, chain->ring_slots);
 	queue->unsignalled += chain->ring_slots;
 	queue->slots_in_use -= chain->ring_slots;
 	queue->in_flight--;
-	queue->batch_tracking[queue->batch_count++] = chain->tracking_slot;
-	/*
-	 * No batches under in-flight tracking: a process killed with a batch half written would leave
-	 * used flags behind the place where its successor goes on, and the driver would believe them.
-	 */
-	if (queue->inflight || queue->batch_count == VIRTQUEUE_BATCH_MAX)
+	if (queue->batch_count == VIRTQUEUE_BATCH_MAX)
 		packed_publish(queue);
 }
 
