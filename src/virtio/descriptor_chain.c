@@ -2,8 +2,6 @@
 
 #include <linux/virtio_ring.h>
 
-#define DESCRIPTOR_BYTES 16u
-
 _Static_assert(sizeof(struct vring_desc) == DESCRIPTOR_BYTES, "virtio 1.2, 2.7.5");
 _Static_assert(sizeof(struct vring_packed_desc) == DESCRIPTOR_BYTES, "virtio 1.2, 2.8.13");
 
@@ -54,8 +52,6 @@ const char *indirect_table_find(struct guest_memory *memory, const struct descri
 		return "an indirect descriptor has a next one";
 	if (descriptor->length == 0 || descriptor->length % DESCRIPTOR_BYTES)
 		return "an indirect table has an impossible size";
-	if (descriptor->address % 8)
-		return "an indirect table is not aligned";
 	table->entries = guest_memory_at(memory, descriptor->address, descriptor->length);
 	table->count = descriptor->length / DESCRIPTOR_BYTES;
 	return table->entries ? NULL : "an indirect table lies outside of the guest's memory";

@@ -11,8 +11,13 @@
 
 #include "virtio/guest_memory.h"
 
+#define DESCRIPTOR_BYTES 16u /* in both ring formats, and in indirect tables */
+
 /* Data segments of the largest request, a header and a status byte. */
 #define DESCRIPTOR_CHAIN_SEGMENTS_MAX 130u
+
+/* Descriptors of a chain, empty ones included: a bound on the time that it takes to follow it. */
+#define DESCRIPTOR_CHAIN_LENGTH_MAX 1024u
 
 struct descriptor_chain {
 	uint16_t id;		/* split: index of the head descriptor; packed: the buffer id */
@@ -38,14 +43,17 @@ static inline void descriptor_chain_reset(struct descriptor_chain *chain)
 	chain->writable_count = 0;
 }
 
+/* An indirect table may be at any address. */
+typedef volatile uint64_t __attribute__((aligned(1))) unaligned_word;
+
 /* Copy a descriptor out of shared memory, reading each byte of it once. */
 static inline struct descriptor descriptor_read(const void *shared)
 {
-	const uint64_t *words = shared;
-	uint64_t meta = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+	const unaligned_word *words = shared;
+	uint64_t meta = words[1];
 
 	return (struct descriptor){
-		.address = __atomic_load_n(&words[0], __ATOMIC_RELAXED),
+		.address = words[0],
 		.length = (uint32_t)meta,
 		.flags = (uint16_t)(meta >> 32),
 		.next_or_id = (uint16_t)(meta >> 48),
@@ -64,7 +72,7 @@ const char *descriptor_chain_append(struct descriptor_chain *chain, struct guest
 
 /* The table of an indirect descriptor: where it is and how many descriptors it has. */
 struct indirect_table {
-	const uint8_t *entries;
+	const uint8_t *entries; /* of DESCRIPTOR_BYTES */
 	uint32_t count;
 };
 

@@ -96,9 +96,11 @@ static const char *collect_indirect(
 	struct indirect_table table;
 	const char *problem = indirect_table_find(queue->memory, indirect, &table);
 
+	if (!problem && table.count > DESCRIPTOR_CHAIN_LENGTH_MAX)
+		return "a chain has more descriptors than the device's limit";
 	for (uint32_t i = 0; !problem && i < table.count; i++) {
-		const struct vring_packed_desc *entries = (const void *)table.entries;
-		struct descriptor descriptor = packed_descriptor_read(&entries[i]);
+		struct descriptor descriptor =
+			packed_descriptor_read(table.entries + i * DESCRIPTOR_BYTES);
 
 		problem = descriptor_chain_append(chain, queue->memory, &descriptor);
 	}

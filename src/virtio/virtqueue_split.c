@@ -57,11 +57,11 @@ static bool is_in_flight(const struct virtqueue *queue, uint16_t head)
 	return queue->in_flight_ids[head / 64] >> head % 64 & 1;
 }
 
-/* Follow a chain through one table; `*next` is where an indirect descriptor was met, or a dead end. */
+/* Follow a chain through one table, to its end or to an indirect descriptor, left in `*indirect`. */
 static const char *walk_table(struct virtqueue *queue, const void *table, uint32_t count,
 	uint32_t index, struct descriptor_chain *chain, struct descriptor *indirect)
 {
-	const struct vring_desc *entries = table;
+	const uint8_t *entries = table;
 
 	for (uint32_t steps = 0; steps < count; steps++) {
 		struct descriptor descriptor;
@@ -69,7 +69,9 @@ static const char *walk_table(struct virtqueue *queue, const void *table, uint32
 
 		if (index >= count)
 			return "a descriptor index is out of range";
-		descriptor = descriptor_read(&entries[index]);
+		if (steps == DESCRIPTOR_CHAIN_LENGTH_MAX)
+			return "a chain has more descriptors than the device's limit";
+		descriptor = descriptor_read(entries + index * DESCRIPTOR_BYTES);
 		if (descriptor.flags & VRING_DESC_F_INDIRECT) {
 			*indirect = descriptor;
 			return NULL;
