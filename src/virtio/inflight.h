@@ -102,10 +102,11 @@ void inflight_split_end_batch(struct virtqueue *queue);
 /* Take up a region: finds both ring positions and what to resubmit. Returns 0 or -EINVAL. */
 int inflight_packed_attach(struct virtqueue *queue, struct error *error);
 
-/* A chain is about to be copied, descriptor by descriptor, and then committed. */
+/* A chain is about to be copied, descriptor by descriptor, and then committed or abandoned. */
 void inflight_packed_begin(struct virtqueue *queue);
 void inflight_packed_record(struct virtqueue *queue, const struct descriptor *descriptor);
 uint16_t inflight_packed_commit(struct virtqueue *queue, uint16_t ring_slots);
+void inflight_packed_abandon(struct virtqueue *queue);
 
 /* Pop a chain from its copy. Returns 1, or -EPROTO with the queue broken. */
 int inflight_packed_resubmit(

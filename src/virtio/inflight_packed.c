@@ -256,6 +256,12 @@ uint16_t inflight_packed_commit(struct virtqueue *queue, uint16_t ring_slots)
 	return queue->tracking_head;
 }
 
+/* The copies are in the free list still, where nobody looks at them. */
+void inflight_packed_abandon(struct virtqueue *queue)
+{
+	queue->tracking_free = queue->tracking_head;
+}
+
 int inflight_packed_resubmit(struct virtqueue *queue, uint16_t slot, struct descriptor_chain *chain)
 {
 	uint16_t count = entry_of(queue, slot)->num;

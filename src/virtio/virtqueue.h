@@ -156,10 +156,16 @@ static inline bool virtqueue_needs_call(struct virtqueue *queue)
 	return queue->unsignalled && queue->operations->needs_call(queue);
 }
 
+/* Are there chains which a predecessor left in flight, and which are not popped again yet? */
+static inline bool virtqueue_has_resubmissions(const struct virtqueue *queue)
+{
+	return queue->resubmit_next < queue->resubmit_count;
+}
+
 /* Ask the driver to kick. Returns true if chains are available already: then nobody may kick. */
 static inline bool virtqueue_enable_kicks(struct virtqueue *queue)
 {
-	return queue->operations->enable_kicks(queue);
+	return queue->operations->enable_kicks(queue) || virtqueue_has_resubmissions(queue);
 }
 
 /* Ask the driver not to kick. */

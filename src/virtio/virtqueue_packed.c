@@ -151,8 +151,10 @@ static int pop_new(struct virtqueue *queue, struct descriptor_chain *chain)
 	if (queue->inflight)
 		inflight_packed_begin(queue);
 	problem = collect_chain(queue, chain);
-	if (problem)
+	if (problem) {
+		inflight_packed_abandon(queue);
 		return virtqueue_break(queue, problem);
+	}
 	if (queue->inflight)
 		chain->tracking_slot = inflight_packed_commit(queue, chain->ring_slots);
 	queue->slots_in_use += chain->ring_slots;
@@ -166,7 +168,7 @@ static int packed_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 
 	if (queue->broken)
 		return -EPROTO;
-	if (queue->resubmit_next < queue->resubmit_count)
+	if (virtqueue_has_resubmissions(queue))
 		result = inflight_packed_resubmit(
 			queue, queue->resubmit[queue->resubmit_next++], chain);
 	else

@@ -121,15 +121,11 @@ static int available_chains(struct virtqueue *queue)
 	return 1;
 }
 
-static int next_head(struct virtqueue *queue, uint16_t *head)
+/* The next chain that no predecessor has popped. */
+static int next_new_head(struct virtqueue *queue, uint16_t *head)
 {
-	int result;
+	int result = available_chains(queue);
 
-	if (queue->resubmit_next < queue->resubmit_count) {
-		*head = queue->resubmit[queue->resubmit_next++];
-		return 1;
-	}
-	result = available_chains(queue);
 	if (result <= 0)
 		return result;
 	*head = __atomic_load_n(
@@ -139,29 +135,34 @@ static int next_head(struct virtqueue *queue, uint16_t *head)
 		return virtqueue_break(queue, "a head index is out of range");
 	if (is_in_flight(queue, *head))
 		return virtqueue_break(queue, "a chain in flight was made available again");
-	queue->next_available++;
 	return 1;
 }
 
 static int split_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 {
+	const bool is_new = !virtqueue_has_resubmissions(queue);
 	const char *problem;
 	uint16_t head;
-	int result;
+	int result = 1;
 
 	if (queue->broken)
 		return -EPROTO;
-	result = next_head(queue, &head);
+	if (is_new)
+		result = next_new_head(queue, &head);
+	else
+		head = queue->resubmit[queue->resubmit_next++];
 	if (result <= 0)
 		return result;
 	problem = collect_chain(queue, head, chain);
 	if (problem)
 		return virtqueue_break(queue, problem);
+	if (is_new)
+		queue->next_available++;
 	chain->id = head;
 	chain->tracking_slot = head;
 	queue->in_flight_ids[head / 64] |= 1ull << head % 64;
 	queue->in_flight++;
-	if (queue->inflight)
+	if (queue->inflight && is_new)
 		inflight_split_begin(queue, head);
 	return 1;
 }

@@ -166,6 +166,83 @@ static void death_before_the_first_completion_loses_nothing(void **state)
 	}
 }
 
+static void make_available(unsigned first, unsigned count)
+{
+	for (unsigned i = first; i < first + count; i++)
+		assert_int_equal(pair_add(&pair, i), 0);
+	driver_ring_publish(&pair.driver);
+}
+
+/* However often it is resubmitted: what was popped first is popped first again. */
+static void chains_are_done_again_in_the_order_of_their_first_pop(void **state)
+{
+	for (unsigned is_packed = 0; is_packed < 2; is_packed++) {
+		pair_open(&pair, 32, is_packed, false, false);
+		pair_track(&pair);
+		pair_attach(&pair);
+		make_available(0, 5);
+		for (unsigned i = 0; i < 5; i++)
+			assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+		for (unsigned deaths = 0; deaths < 4; deaths++) {
+			die_and_attach();
+			for (uintptr_t i = 0; i <= deaths; i++) {
+				assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+				assert_int_equal(pair_number(&popped[0]), i);
+			}
+		}
+		pair_close(&pair);
+	}
+}
+
+static void kicks_are_not_waited_for_while_there_is_something_to_do_again(void **state)
+{
+	for (unsigned is_packed = 0; is_packed < 2; is_packed++) {
+		pair_open(&pair, 32, is_packed, false, false);
+		pair_track(&pair);
+		pair_attach(&pair);
+		make_available(0, 1);
+		assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+		die_and_attach();
+		assert_true(virtqueue_enable_kicks(&pair.device));
+		assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+		assert_false(virtqueue_enable_kicks(&pair.device));
+		pair_close(&pair);
+	}
+}
+
+static unsigned count_free_entries(void)
+{
+	const struct inflight_packed_region *region = pair.inflight;
+	unsigned count = 0;
+
+	for (uint16_t i = region->free_head; i < pair.setup.size; i = region->entries[i].next)
+		count++;
+	return count;
+}
+
+/* A ring that is mended by its driver, without a reset, is tracked as before. */
+static void a_chain_that_breaks_the_ring_leaves_nothing_in_the_region(void **state)
+{
+	struct vring_packed_desc *descriptors;
+
+	pair_open(&pair, 32, true, false, false);
+	pair_track(&pair);
+	pair_attach(&pair);
+	descriptors = pair.driver.descriptor_area;
+	make_available(0, 2);
+	descriptors[3].addr = UINT64_MAX - 1000;
+	assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+	assert_int_equal(virtqueue_pop(&pair.device, &popped[1]), -EPROTO);
+	virtqueue_push(&pair.device, &popped[0], 0);
+	virtqueue_publish(&pair.device);
+	assert_int_equal(count_free_entries(), 32);
+	descriptors[3].addr = PAIR_BUFFERS;
+	die_and_attach();
+	assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), 1);
+	assert_int_equal(pair_number(&popped[0]), 1);
+	pair_close(&pair);
+}
+
 /* Whatever a front end writes into the region, the device stays within its memory (ASan looks). */
 static void scribbling_over_the_region_harms_nobody(void **state)
 {
@@ -206,6 +283,9 @@ int main(void)
 		cmocka_unit_test(every_chain_is_answered_once_however_often_the_device_dies),
 		cmocka_unit_test(a_batch_that_the_driver_saw_is_not_done_again),
 		cmocka_unit_test(death_before_the_first_completion_loses_nothing),
+		cmocka_unit_test(chains_are_done_again_in_the_order_of_their_first_pop),
+		cmocka_unit_test(kicks_are_not_waited_for_while_there_is_something_to_do_again),
+		cmocka_unit_test(a_chain_that_breaks_the_ring_leaves_nothing_in_the_region),
 		cmocka_unit_test(scribbling_over_the_region_harms_nobody),
 	};
 

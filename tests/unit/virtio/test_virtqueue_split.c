@@ -94,6 +94,20 @@ static void a_ring_goes_on_from_its_base(void **state)
 	pair_close(&pair);
 }
 
+/* It has not been popped, and its driver may mend it. */
+static void the_base_stays_at_a_chain_that_breaks_the_ring(void **state)
+{
+	open_ring(false);
+	describe(descriptors(), 0, 0, 8, 0, 0);
+	describe(descriptors(), 1, UINT64_MAX / 2, 8, 0, 0);
+	offer(0);
+	offer(1);
+	assert_int_equal(virtqueue_pop(&pair.device, &chain), 1);
+	assert_int_equal(virtqueue_pop(&pair.device, &chain), -EPROTO);
+	assert_int_equal(virtqueue_base(&pair.device), 1);
+	pair_close(&pair);
+}
+
 static void a_large_batch_publishes_itself(void **state)
 {
 	static struct descriptor_chain chains[128];
@@ -230,6 +244,7 @@ int main(void)
 		cmocka_unit_test(indexes_wrap_around),
 		cmocka_unit_test(a_full_ring_is_no_jump),
 		cmocka_unit_test(a_ring_goes_on_from_its_base),
+		cmocka_unit_test(the_base_stays_at_a_chain_that_breaks_the_ring),
 		cmocka_unit_test(a_large_batch_publishes_itself),
 		cmocka_unit_test(calls_follow_the_used_event),
 		cmocka_unit_test(the_driver_can_do_without_calls),
