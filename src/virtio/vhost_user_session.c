@@ -126,13 +126,16 @@ void session_send_config_change(struct vhost_user_session *session)
 
 /* ---- status and reset ---- */
 
+/*
+ * Where a ring stood is kept: QEMU before 8.0 sets the status to 0 whenever it stops a device, and
+ * asks only then with GET_VRING_BASE. A driver that begins anew begins with SET_VRING_BASE.
+ */
 static void reset_rings(struct vhost_user_session *session)
 {
 	session_pause_rings(session);
 	for (unsigned i = 0; i < session->config->queue_count; i++) {
 		session->rings[i].is_kicked = false;
 		session->rings[i].is_enabled = false;
-		session->rings[i].base = 0;
 	}
 	session->status = 0;
 }

@@ -249,6 +249,30 @@ static void a_request_without_room_for_a_status_stops_the_ring_alone(void **stat
 	close_all();
 }
 
+static void tell(uint32_t request, const union vhost_user_payload *payload, uint32_t bytes)
+{
+	const struct vhost_user_message message = {
+		.header = {request, VHOST_USER_VERSION, bytes}, .payload = *payload};
+
+	assert_int_equal(vhost_user_send(frontend.socket, &message), 0);
+}
+
+/* QEMU before 8.0 sets the status to 0 whenever it stops a device, and then asks where its rings were. */
+static void after_a_status_of_zero_a_ring_still_says_where_it_stood(void **state)
+{
+	struct vhost_user_message reply;
+
+	open_ram(0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 512, 1), 0);
+	tell(VHOST_USER_SET_STATUS, &(union vhost_user_payload){.u64 = 0}, sizeof(uint64_t));
+	tell(VHOST_USER_GET_VRING_BASE, &(union vhost_user_payload){.vring_state = {0, 0}},
+		sizeof(struct vhost_user_vring_state));
+	assert_int_equal(vhost_user_receive(frontend.socket, &reply), 0);
+	assert_int_equal(reply.payload.vring_state.number, 3);
+	close_all();
+}
+
 /* ---- devices and promises ---- */
 
 static void a_failing_device_is_an_error_to_the_guest_and_a_counter_to_the_operator(void **state)
@@ -428,6 +452,7 @@ int main(void)
 		cmocka_unit_test(id_flush_and_ranges_are_answered),
 		cmocka_unit_test(impossible_requests_get_an_error_and_nothing_else),
 		cmocka_unit_test(a_request_without_room_for_a_status_stops_the_ring_alone),
+		cmocka_unit_test(after_a_status_of_zero_a_ring_still_says_where_it_stood),
 		cmocka_unit_test(
 			a_failing_device_is_an_error_to_the_guest_and_a_counter_to_the_operator),
 		cmocka_unit_test(writes_are_flushed_for_a_driver_that_does_not_flush),
