@@ -54,9 +54,11 @@ class Disk:
 
 
 class Guest:
-    def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None):
+    def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None,
+                 incoming=None):
         self.disks, self.name, self.root, self.memory, self.cpus = disks, name, root, memory, cpus
         self.cpu = guest_cpu() if cpu is None else cpu
+        self.incoming = incoming  # where a migration comes from, as in QEMU's -incoming
         self.directory = os.path.join(directory, name)
         self.process = self.serial = self.qmp_stream = None
         self.answers, self.events, self.next_id = {}, threading.Condition(), 0
@@ -82,7 +84,7 @@ class Guest:
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
                    "-numa", "node,memdev=memory",
                    "-kernel", os.path.join(IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
-                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off" +
+                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0" +
                    (f" sluice.root={self.root}" if self.root else ""),
                    "-serial", f"file:{self.path('console.log')}",
                    "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",
@@ -90,12 +92,13 @@ class Guest:
                    "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
         for index, disk in enumerate(self.disks):
             command += disk.arguments(index)
+        if self.incoming:
+            command += ["-incoming", self.incoming]
         return command
 
     def wait_for_boot(self):
         deadline = time.monotonic() + BOOT_LIMIT_S
-        self.serial = self.connect("agent", deadline)
-        threading.Thread(target=self.read_answers, daemon=True).start()
+        self.listen(deadline)
         # What is sent before the agent listens is lost, so wait for its first word.
         with self.events:
             while not self.is_ready:
@@ -103,6 +106,24 @@ class Guest:
                     raise GuestError(f"{self.name} does not boot:\n{self.tail('console.log')}\n{self.tail('qemu.log')}")
                 self.events.wait(1)
         return self
+
+    def listen(self, deadline):
+        self.serial = self.connect("agent", deadline)
+        threading.Thread(target=self.read_answers, daemon=True).start()
+
+    def migrate_to(self, destination, limit_s=60):
+        """Moves the running guest to `destination`, which was started with `incoming`; commands under way end there."""
+        destination.listen(time.monotonic() + BOOT_LIMIT_S)  # first: the agent must never find its port closed
+        destination.qmp("query-status")  # answered when it listens
+        destination.next_id = self.next_id
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 20 << 20})  # some seconds, so that a lot happens meanwhile
+        self.qmp("migrate", uri=destination.incoming)
+        deadline = time.monotonic() + limit_s
+        while (state := self.qmp("query-migrate"))["status"] != "completed":
+            if state["status"] == "failed" or time.monotonic() > deadline:
+                raise GuestError(f"migration: {state}\n{self.tail('qemu.log')}\n{destination.tail('qemu.log')}")
+            time.sleep(0.1)
+        self.kill()
 
     def connect(self, name, deadline):
         while True:
