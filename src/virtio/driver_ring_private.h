@@ -61,11 +61,14 @@ static inline int driver_ring_break(struct driver_ring *ring)
 static inline struct driver_chain *driver_ring_used_chain(
 	struct driver_ring *ring, uint32_t id, uint32_t size_bytes)
 {
-	struct driver_chain *chain = &ring->chains[id];
+	struct driver_chain *chain;
 
-	if (id >= ring->config.size || chain->descriptor_count == 0)
+	if (id >= ring->config.size)
 		return NULL;
-	return size_bytes <= chain->writable_bytes ? chain : NULL;
+	chain = &ring->chains[id];
+	if (chain->descriptor_count == 0 || size_bytes > chain->writable_bytes)
+		return NULL;
+	return chain;
 }
 
 #endif
