@@ -160,18 +160,20 @@ static void find_resubmissions(struct virtqueue *queue)
 	unsigned slots = 0;
 
 	for (uint16_t slot = 0; slot < queue->size; slot++) {
-		struct inflight_packed_entry entry = *entry_of(queue, slot);
+		const struct inflight_packed_entry *entry = entry_of(queue, slot);
+		const uint16_t count = __atomic_load_n(&entry->num, __ATOMIC_RELAXED);
+		const uint64_t counter = __atomic_load_n(&entry->counter, __ATOMIC_RELAXED);
 
-		if (!entry.inflight || entry.num == 0 || slots + entry.num > queue->size)
+		if (!entry->inflight || count == 0 || slots + count > queue->size)
 			continue;
-		counters[queue->resubmit_count] = entry.counter;
+		counters[queue->resubmit_count] = counter;
 		queue->resubmit[queue->resubmit_count++] = slot;
-		slots += entry.num;
-		if (entry.counter >= queue->inflight_counter)
-			queue->inflight_counter = entry.counter + 1;
+		slots += count;
+		if (counter >= queue->inflight_counter)
+			queue->inflight_counter = counter + 1;
 	}
 	inflight_sort(queue->resubmit, counters, queue->resubmit_count);
-	queue->slots_in_use = (uint16_t)slots;
+	queue->slots_in_use = queue->resubmit_slots = (uint16_t)slots;
 }
 
 /* Between what is used and what is next lie exactly the slots in flight. */
@@ -202,9 +204,9 @@ int inflight_packed_attach(struct virtqueue *queue, struct error *error)
 	clear_free_entries(queue);
 	find_resubmissions(queue);
 	find_positions(queue);
-	if (region->free_head > queue->size || queue->next_used >= queue->size)
+	queue->tracking_free = __atomic_load_n(&region->free_head, __ATOMIC_RELAXED);
+	if (queue->tracking_free > queue->size || queue->next_used >= queue->size)
 		return error_set(error, -EINVAL, "the in-flight region contradicts itself");
-	queue->tracking_free = region->free_head;
 	return 0;
 }
 
@@ -264,8 +266,12 @@ void inflight_packed_abandon(struct virtqueue *queue)
 
 int inflight_packed_resubmit(struct virtqueue *queue, uint16_t slot, struct descriptor_chain *chain)
 {
-	uint16_t count = entry_of(queue, slot)->num;
+	uint16_t count = __atomic_load_n(&entry_of(queue, slot)->num, __ATOMIC_RELAXED);
 
+	/* It was counted when attaching; the front end may have changed it since. */
+	if (count == 0 || count > queue->resubmit_slots)
+		return virtqueue_break(queue, "the in-flight region contradicts itself");
+	queue->resubmit_slots -= count;
 	descriptor_chain_reset(chain);
 	chain->tracking_slot = slot;
 	for (chain->ring_slots = 0; chain->ring_slots < count; chain->ring_slots++) {
@@ -298,7 +304,7 @@ void inflight_packed_prepare_batch(struct virtqueue *queue)
 
 		if (slot >= queue->size)
 			continue;
-		last = entry_of(queue, slot)->last;
+		last = __atomic_load_n(&entry_of(queue, slot)->last, __ATOMIC_RELAXED);
 		if (last < queue->size)
 			entry_of(queue, last)->next = queue->tracking_free;
 		queue->tracking_free = slot;

@@ -91,9 +91,10 @@ struct virtqueue {
 	uint16_t resubmit_count;
 	uint16_t resubmit_next;
 	uint16_t resubmit[VIRTQUEUE_SIZE_MAX];
-	uint16_t tracking_free; /* packed: first free entry; beyond the size: none */
-	uint16_t tracking_head; /* packed: first entry of the chain being copied */
-	uint16_t tracking_last; /* packed: its last entry so far */
+	uint16_t resubmit_slots; /* packed: ring slots of those not popped again yet */
+	uint16_t tracking_free;	 /* packed: first free entry; beyond the size: none */
+	uint16_t tracking_head;	 /* packed: first entry of the chain being copied */
+	uint16_t tracking_last;	 /* packed: its last entry so far */
 	uint64_t in_flight_ids[VIRTQUEUE_SIZE_MAX / 64]; /* split: heads that are in flight */
 };
 

@@ -243,6 +243,27 @@ static void a_chain_that_breaks_the_ring_leaves_nothing_in_the_region(void **sta
 	pair_close(&pair);
 }
 
+/* The front end makes a chain longer after the successor has counted what it must do again. */
+static void a_chain_that_grows_in_the_region_breaks_the_ring(void **state)
+{
+	struct inflight_packed_region *region;
+
+	pair_open(&pair, 32, true, false, false);
+	pair_track(&pair);
+	pair_attach(&pair);
+	make_available(0, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(virtqueue_pop(&pair.device, &popped[i]), 1);
+	die_and_attach();
+	region = pair.inflight;
+	for (unsigned i = 0; i < 32; i++)
+		region->entries[i] = (struct inflight_packed_entry){
+			.inflight = 1, .next = i, .last = i, .num = 60000};
+	assert_int_equal(virtqueue_pop(&pair.device, &popped[0]), -EPROTO);
+	assert_string_equal(pair.device.broken, "the in-flight region contradicts itself");
+	pair_close(&pair);
+}
+
 /* Whatever a front end writes into the region, the device stays within its memory (ASan looks). */
 static void scribbling_over_the_region_harms_nobody(void **state)
 {
@@ -286,6 +307,7 @@ int main(void)
 		cmocka_unit_test(chains_are_done_again_in_the_order_of_their_first_pop),
 		cmocka_unit_test(kicks_are_not_waited_for_while_there_is_something_to_do_again),
 		cmocka_unit_test(a_chain_that_breaks_the_ring_leaves_nothing_in_the_region),
+		cmocka_unit_test(a_chain_that_grows_in_the_region_breaks_the_ring),
 		cmocka_unit_test(scribbling_over_the_region_harms_nobody),
 	};
 
