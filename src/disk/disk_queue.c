@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/counter.h"
 #include "disk/disk_private.h"
@@ -172,6 +173,19 @@ static void error_caller_idle(struct caller *caller)
 	try_to_finish_stop(container_of(caller, struct disk_queue, error_caller));
 }
 
+/*
+ * At once, before anybody can stop the ring: its base says nothing about these chains, and whoever
+ * goes on from there (after a migration, say) may not have the in-flight region.
+ */
+static void receive_what_predecessor_left(struct disk_queue *queue)
+{
+	const uint64_t now_ns = clock_now_ns();
+
+	while (virtqueue_has_resubmissions(&queue->virtqueue) && receive_one(queue, now_ns) > 0)
+		;
+	pool_dispatch(queue->disk->pool, now_ns);
+}
+
 static void start_on_sidecore(void *argument)
 {
 	struct disk_queue *queue = argument;
@@ -184,6 +198,7 @@ static void start_on_sidecore(void *argument)
 		sidecore_watch(sidecore, &queue->doorbell);
 	/* A predecessor may have died between giving back and calling. */
 	sidecore_ring_caller(&queue->caller);
+	receive_what_predecessor_left(queue);
 }
 
 static void set_bells(struct disk_queue *queue, const struct vhost_user_bells *bells)
