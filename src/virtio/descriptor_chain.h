@@ -11,7 +11,7 @@
 
 #include "virtio/guest_memory.h"
 
-#define DESCRIPTOR_BYTES 16u /* in both ring formats, and in indirect tables */
+#define DESCRIPTOR_BYTES ((size_t)16) /* in both ring formats, and in indirect tables */
 
 /* Data segments of the largest request, a header and a status byte. */
 #define DESCRIPTOR_CHAIN_SEGMENTS_MAX 130u
