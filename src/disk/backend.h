@@ -88,6 +88,12 @@ struct backend_ops {
 	int (*open)(const struct backend_options *options, struct backend **backend,
 		struct error *error);
 
+	/*
+	 * A request that has been described will be submitted soon: start to bring closer what it
+	 * needs. Costs little and decides nothing. NULL if there is nothing to gain.
+	 */
+	void (*expect)(struct backend *backend, const struct backend_request *request);
+
 	/* Start a request. */
 	void (*submit)(struct backend *backend, struct backend_request *request);
 

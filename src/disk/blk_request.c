@@ -60,6 +60,8 @@ static void schedule(struct blk_request *request, enum slo_operation operation, 
 	request->slo.bytes = transfer->length_bytes;
 	request->slo.cost_units =
 		pool_cost_units(disk->pool, operation, is_sequential, transfer->length_bytes);
+	if (disk->backend->ops->expect)
+		disk->backend->ops->expect(disk->backend, transfer);
 	scheduler_submit(disk->pool->scheduler, disk->flow, &request->slo, now_ns);
 }
 
