@@ -54,6 +54,7 @@ void file_go(struct backend_request *request, struct io_uring_sqe *sqe)
 	}
 	if (request->retries)
 		sqe->flags |= IOSQE_ASYNC;
+	sidecore_feed_device(file->sidecore, &request->ring_operation);
 }
 
 bool file_must_retry(struct backend_request *request, int result)

@@ -105,8 +105,7 @@ static unsigned reap_completions(struct sidecore *sidecore)
 	for (unsigned i = 0; i < count; i++) {
 		struct sidecore_operation *operation = io_uring_cqe_get_data(completions[i]);
 
-		if (!(completions[i]->flags & IORING_CQE_F_MORE))
-			sidecore->kernel_operations--;
+		sidecore->device_operations -= operation->is_for_device;
 		operation->complete(operation, completions[i]->res, completions[i]->flags);
 	}
 	io_uring_cq_advance(&sidecore->ring, count);
@@ -122,8 +121,18 @@ struct io_uring_sqe *sidecore_prepare(
 		io_uring_submit(&sidecore->ring);
 	/* The io_uring_prep_* functions leave user_data alone, so it can be set first. */
 	io_uring_sqe_set_data(entry, operation);
-	sidecore->kernel_operations++;
+	operation->is_for_device = false;
 	return entry;
+}
+
+void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *operation)
+{
+	unsigned waiting = io_uring_sq_ready(&sidecore->ring);
+
+	operation->is_for_device = true;
+	sidecore->device_operations++;
+	if (2 * waiting >= sidecore->device_operations)
+		io_uring_submit(&sidecore->ring);
 }
 
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore)

@@ -105,6 +105,7 @@ void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller);
 /* An operation given to the kernel. Embed it; `complete` gets it back once, with the CQE's result. */
 struct sidecore_operation {
 	void (*complete)(struct sidecore_operation *operation, int result, unsigned cqe_flags);
+	bool is_for_device; /* kept by the sidecore */
 };
 
 /*
@@ -114,6 +115,13 @@ struct sidecore_operation {
  */
 struct io_uring_sqe *sidecore_prepare(
 	struct sidecore *sidecore, struct sidecore_operation *operation);
+
+/*
+ * Say that the entry prepared last, for `operation`, is complete and is work for a device. It need not
+ * wait for the end of the round if as much waits as the device has to do: that would leave it idle
+ * while a batch gathers. So batches double from one request to as many as the device keeps busy with.
+ */
+void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *operation);
 
 /* The ring itself, for registering files and buffers. */
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore);

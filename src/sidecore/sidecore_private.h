@@ -20,7 +20,7 @@ struct sidecore {
 	struct timer_heap timers;
 	struct sidecore_config config;
 	struct sidecore_counters counters;
-	unsigned kernel_operations; /* given to the kernel, not completed: bells and all */
+	unsigned device_operations; /* told to sidecore_feed_device, not completed */
 	bool is_stopping;
 
 	/* Shared with other threads. */

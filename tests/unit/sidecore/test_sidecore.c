@@ -213,6 +213,51 @@ static void impossible_cpu_is_refused_with_the_reason(void **state)
 	assert_non_null(strstr(error.message, "sidecore 'x': cannot run on CPU 1000"));
 }
 
+/* ---- batches ---- */
+
+#define FED 16u
+
+static struct sidecore_operation fed[FED];
+static unsigned waiting_after[FED];
+static unsigned fed_completions;
+
+static void fed_completed(struct sidecore_operation *operation, int result, unsigned cqe_flags)
+{
+	__atomic_fetch_add(&fed_completions, 1, __ATOMIC_RELAXED);
+}
+
+/* Within one message, so that no round ends in between. */
+static void feed(void *argument)
+{
+	for (unsigned i = 0; i < FED; i++) {
+		fed[i].complete = fed_completed;
+		io_uring_prep_nop(sidecore_prepare(sidecore, &fed[i]));
+		sidecore_feed_device(sidecore, &fed[i]);
+		waiting_after[i] = io_uring_sq_ready(sidecore_io_uring(sidecore));
+	}
+}
+
+static bool all_fed_completed(void)
+{
+	return __atomic_load_n(&fed_completions, __ATOMIC_RELAXED) == FED;
+}
+
+static void batches_double_while_a_device_has_less_to_do_than_waits(void **state)
+{
+	for (unsigned round = 0; round < 2; round++) {
+		fed_completions = 0;
+		sidecore_call(sidecore, feed, NULL);
+		for (unsigned i = 0; i < FED; i++) {
+			unsigned given = i + 1;
+			bool is_power_of_two = !(given & i);
+
+			/* Submitted: the 1st, the 2nd, 3 and 4, 5 to 8, 9 to 16. */
+			assert_int_equal(waiting_after[i] == 0, is_power_of_two);
+		}
+		assert_true(eventually(all_fed_completed));
+	}
+}
+
 #define SIDECORE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -224,6 +269,7 @@ int main(void)
 		SIDECORE_TEST(calls_in_one_round_are_merged),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		cmocka_unit_test(impossible_cpu_is_refused_with_the_reason),
+		SIDECORE_TEST(batches_double_while_a_device_has_less_to_do_than_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
