@@ -1,21 +1,17 @@
 #include "slo/audit.h"
 
-#include <stddef.h>
-#include <sys/mman.h>
+#include <stdlib.h>
 
 #include "base/counter.h"
 
 struct tier_audit *audit_create(unsigned count)
 {
-	void *memory = mmap(NULL, count * sizeof(struct tier_audit), PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
+	return calloc(count, sizeof(struct tier_audit));
 }
 
-void audit_destroy(struct tier_audit *audits, unsigned count)
+void audit_destroy(struct tier_audit *audits)
 {
-	munmap(audits, count * sizeof *audits);
+	free(audits);
 }
 
 void audit_record(struct tier_audit *audit, const struct slo_request *request, uint64_t now_ns)

@@ -110,7 +110,7 @@ void flow_destroy(struct flow *flow)
 	demand_remove(&scheduler->demand, &flow->slo);
 	scheduler->flow_count--;
 	scheduler_update_window(scheduler);
-	audit_destroy(flow->audits, AUDITS);
+	audit_destroy(flow->audits);
 	free(flow);
 }
 
