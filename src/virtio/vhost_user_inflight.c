@@ -64,31 +64,43 @@ int session_get_inflight_fd(
 	return 0;
 }
 
+void session_unmap_inflight(struct vhost_user_session *session)
+{
+	if (session->inflight.mapping)
+		mapping_guard_unmap(session->inflight.mapping);
+	session->inflight = (struct session_inflight){0};
+}
+
 static int map_region(
 	struct vhost_user_session *session, const struct vhost_user_inflight *request, int fd)
 {
 	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t needed_bytes = queue_bytes(session, request->queue_size) * request->queue_count;
+	uint64_t part_bytes = queue_bytes(session, request->queue_size);
+	struct guarded_mapping *mapping;
 	uint64_t end;
 	struct stat status;
 	int result;
 
-	if (request->mmap_size_bytes < needed_bytes || request->mmap_offset_bytes % 8 ||
+	if (request->mmap_size_bytes < part_bytes * request->queue_count ||
+		request->mmap_offset_bytes % 8 ||
 		__builtin_add_overflow(request->mmap_offset_bytes, request->mmap_size_bytes, &end))
 		return -EINVAL;
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end)
 		return -EINVAL;
-	if (session->inflight)
-		mapping_guard_unmap(session->inflight);
-	session->inflight = NULL;
+	session_unmap_inflight(session);
 	end = (end + page_bytes - 1) / page_bytes * page_bytes;
-	result = mapping_guard_map(fd, 0, end, &session->inflight);
-	if (result == 0)
-		session->inflight_start =
-			(uint8_t *)session->inflight->start + request->mmap_offset_bytes;
-	return result;
+	result = mapping_guard_map(fd, 0, end, &mapping);
+	if (result < 0)
+		return result;
+	session->inflight = (struct session_inflight){
+		.mapping = mapping,
+		.start = (uint8_t *)mapping->start + request->mmap_offset_bytes,
+		.queue_bytes = part_bytes,
+		.queue_count = request->queue_count,
+	};
+	return 0;
 }
 
 int session_set_inflight_fd(
@@ -105,7 +117,5 @@ int session_set_inflight_fd(
 	if (result < 0)
 		return error_set(error, result, "the in-flight region cannot be mapped: %s",
 			strerror(-result));
-	session->inflight_queue_bytes = queue_bytes(session, request.queue_size);
-	session->inflight_queue_count = request.queue_count;
 	return 0;
 }

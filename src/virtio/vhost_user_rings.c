@@ -25,6 +25,7 @@ static bool should_run(const struct vhost_user_session *session, const struct vh
 static struct virtqueue_setup setup_of(struct vhost_user_session *session, unsigned index)
 {
 	const struct vhost_user_ring *ring = &session->rings[index];
+	const struct session_inflight *inflight = &session->inflight;
 
 	return (struct virtqueue_setup){
 		.size = ring->size,
@@ -37,10 +38,10 @@ static struct virtqueue_setup setup_of(struct vhost_user_session *session, unsig
 		.log_address = ring->address.log_address,
 		.base = ring->base,
 		.memory = &session->memory,
-		.inflight =
-			index < session->inflight_queue_count
-				? session->inflight_start + index * session->inflight_queue_bytes
-				: NULL,
+		.inflight = index < inflight->queue_count
+				    ? inflight->start + index * inflight->queue_bytes
+				    : NULL,
+		.inflight_bytes = inflight->queue_bytes,
 	};
 }
 

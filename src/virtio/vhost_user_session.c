@@ -355,8 +355,7 @@ void session_close(struct vhost_user_session *session)
 		close_if_open(session->rings[i].bells.error_fd);
 	}
 	guest_memory_clear(&session->memory);
-	if (session->inflight)
-		mapping_guard_unmap(session->inflight);
+	session_unmap_inflight(session);
 	close_if_open(session->request_fd);
 	close(session->socket);
 }

@@ -20,6 +20,14 @@ struct vhost_user_ring {
 	struct vhost_user_bells bells;
 };
 
+/* The in-flight region, in equal parts for the first so many queues; all zeroes: there is none. */
+struct session_inflight {
+	struct guarded_mapping *mapping;
+	uint8_t *start;
+	size_t queue_bytes;
+	unsigned queue_count;
+};
+
 struct vhost_user_session {
 	const struct vhost_user_backend_config *config;
 	int socket;
@@ -28,10 +36,7 @@ struct vhost_user_session {
 	uint64_t protocol_features;
 	uint8_t status;
 	struct guest_memory memory;
-	struct guarded_mapping *inflight;
-	uint8_t *inflight_start;
-	size_t inflight_queue_bytes;
-	unsigned inflight_queue_count;
+	struct session_inflight inflight;
 	struct vhost_user_ring rings[VHOST_USER_QUEUES_MAX];
 };
 
@@ -51,6 +56,9 @@ void session_send_config_change(struct vhost_user_session *session);
 void session_report_trouble(struct vhost_user_session *session, const char *reason);
 
 /* ---- shared by the message handlers ---- */
+
+/* Forget the in-flight region, with all rings paused. */
+void session_unmap_inflight(struct vhost_user_session *session);
 
 /* Start the rings that can run and do not; stop those that run and should not. */
 void session_update_rings(struct vhost_user_session *session);

@@ -44,6 +44,7 @@ struct virtqueue_setup {
 	uint32_t base;
 	struct guest_memory *memory; /* outlives the virtqueue's use */
 	void *inflight;		     /* this queue's part of the in-flight region, or NULL */
+	size_t inflight_bytes;	     /* of that part */
 };
 
 struct virtqueue_operations;
@@ -115,7 +116,7 @@ struct virtqueue_operations {
  * Attach to a ring in guest memory, and find what a predecessor left in flight.
  *
  * Returns 0, or -EINVAL with `error` set: impossible size, addresses outside of the memory, an
- * in-flight region that contradicts the ring.
+ * in-flight region that contradicts the ring or is too small for it.
  */
 int virtqueue_attach(
 	struct virtqueue *queue, const struct virtqueue_setup *setup, struct error *error);

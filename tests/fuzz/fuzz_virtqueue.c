@@ -216,6 +216,12 @@ static void map_once(void)
 	close(fd);
 }
 
+static void add_inflight_region(void)
+{
+	setup.inflight_bytes = inflight_queue_bytes(setup.is_packed, setup.size);
+	setup.inflight = calloc(1, setup.inflight_bytes);
+}
+
 static void choose_setup(struct script *script)
 {
 	uint8_t options = next_u8(script);
@@ -234,7 +240,7 @@ static void choose_setup(struct script *script)
 		.memory = &guest,
 	};
 	if (options & 32)
-		setup.inflight = calloc(1, inflight_queue_bytes(setup.is_packed, setup.size));
+		add_inflight_region();
 	if (options & 64)
 		dirty_log_map(&guest.log, log_fd, 8, 16);
 }

@@ -63,6 +63,7 @@ static inline void pair_attach(struct ring_pair *pair)
 	struct error error;
 
 	pair->setup.inflight = pair->inflight;
+	pair->setup.inflight_bytes = inflight_queue_bytes(pair->setup.is_packed, pair->setup.size);
 	assert_int_equal(virtqueue_attach(&pair->device, &pair->setup, &error), 0);
 }
 
