@@ -4,26 +4,25 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_set(struct error *error, int code, const char *format, ...)
+void error_write(struct error *error, const char *format, ...)
 {
 	va_list arguments;
 
 	if (!error)
-		return code;
+		return;
 	va_start(arguments, format);
 	vsnprintf(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);
-	return code;
 }
 
-int error_prefix(struct error *error, int code, const char *format, ...)
+void error_write_before(struct error *error, const char *format, ...)
 {
 	char rest[ERROR_MESSAGE_BYTES];
 	va_list arguments;
 	int written;
 
 	if (!error)
-		return code;
+		return;
 	memcpy(rest, error->message, sizeof rest);
 	va_start(arguments, format);
 	written = vsnprintf(error->message, sizeof error->message, format, arguments);
@@ -31,5 +30,4 @@ int error_prefix(struct error *error, int code, const char *format, ...)
 	if (written >= 0 && (size_t)written < sizeof error->message)
 		snprintf(error->message + written, sizeof error->message - (size_t)written, "%s",
 			rest);
-	return code;
 }

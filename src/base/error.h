@@ -19,16 +19,30 @@ struct error {
  * `return error_set(error, -EINVAL, "disk '%s': size must not be 0", name);`
  *
  * @error: where to write, or NULL
- * @code: a negative errno, returned unchanged
+ * @code: a negative errno, returned unchanged. This is a macro so that whoever reads a caller
+ *        without the callee (a compiler, an analyzer) sees that, too
  */
-int error_set(struct error *error, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define error_set(error, code, ...)                \
+	({                                         \
+		int error_code = (code);           \
+		error_write((error), __VA_ARGS__); \
+		error_code;                        \
+	})
 
 /*
  * Put context in front of a message that a callee has set: "disk 'gold': " + what it said.
- * Returns `code` unchanged.
+ * Hands back `code` unchanged.
  */
-int error_prefix(struct error *error, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+#define error_prefix(error, code, ...)                    \
+	({                                                \
+		int error_code = (code);                  \
+		error_write_before((error), __VA_ARGS__); \
+		error_code;                               \
+	})
+
+void error_write(struct error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void error_write_before(struct error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif
