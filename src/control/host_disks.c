@@ -139,8 +139,7 @@ int host_set_slo(
 	result = problems_error(problems, error);
 	free(problems);
 	/* Setting the same again would refill the buckets. */
-	if (result == 0 &&
-		memcmp(&slo, &disk_config(host->disks[index].disk)->slo, sizeof slo) != 0)
+	if (result == 0 && !slo_is_equal(&slo, &disk_config(host->disks[index].disk)->slo))
 		result = disk_set_slo(host->disks[index].disk, &slo, error);
 	if (result < 0)
 		return result;

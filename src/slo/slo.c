@@ -96,3 +96,42 @@ int slo_check(const struct slo *slo, struct error *error)
 	}
 	return result ? result : check_limit(slo, error);
 }
+
+static bool is_same_tier(const struct slo_tier *a, const struct slo_tier *b)
+{
+	return a->burst_units == b->burst_units && a->rate_units_per_s == b->rate_units_per_s &&
+	       a->within_ns == b->within_ns;
+}
+
+static bool is_same_limit(const struct slo_limit *a, const struct slo_limit *b)
+{
+	return a->operations_per_s == b->operations_per_s &&
+	       a->operations_burst == b->operations_burst && a->bytes_per_s == b->bytes_per_s &&
+	       a->bytes_burst == b->bytes_burst;
+}
+
+bool slo_is_equal(const struct slo *a, const struct slo *b)
+{
+	if (a->tier_count != b->tier_count || a->weight != b->weight ||
+		!is_same_limit(&a->limit, &b->limit))
+		return false;
+	for (unsigned tier = 0; tier < a->tier_count; tier++)
+		if (!is_same_tier(&a->tiers[tier], &b->tiers[tier]))
+			return false;
+	return true;
+}
+
+static bool is_same_price(const struct slo_price *a, const struct slo_price *b)
+{
+	return a->units_per_operation == b->units_per_operation &&
+	       a->units_per_byte == b->units_per_byte;
+}
+
+bool slo_cost_model_is_equal(const struct slo_cost_model *a, const struct slo_cost_model *b)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (!is_same_price(&a->read[i], &b->read[i]) ||
+			!is_same_price(&a->write[i], &b->write[i]))
+			return false;
+	return a->flush_units == b->flush_units;
+}

@@ -66,4 +66,9 @@ extern const struct slo_cost_model slo_cost_model_default;
  */
 int slo_check(const struct slo *slo, struct error *error);
 
+/* Whether two promise and limit the same. */
+bool slo_is_equal(const struct slo *a, const struct slo *b);
+
+bool slo_cost_model_is_equal(const struct slo_cost_model *a, const struct slo_cost_model *b);
+
 #endif

@@ -38,6 +38,29 @@ static void a_proper_nest_is_accepted(void **state)
 	assert_int_equal(slo_check(&slo, NULL), 0);
 }
 
+/* What lies between the fields, and tiers beyond the count, are not part of a promise. */
+static void slos_are_equal_by_what_they_say(void **state)
+{
+	struct slo a, b;
+
+	memset(&a, 0, sizeof a);
+	memset(&b, 0xff, sizeof b);
+	for (struct slo *slo = &a; slo; slo = slo == &a ? &b : NULL) {
+		slo->tier_count = 1;
+		slo->tiers[0].burst_units = 10;
+		slo->tiers[0].rate_units_per_s = 1000;
+		slo->tiers[0].within_ns = MS;
+		slo->weight = 7;
+		slo->limit = (struct slo_limit){.bytes_per_s = 1 << 20};
+	}
+	assert_true(slo_is_equal(&a, &b));
+	b.limit.bytes_burst = 1;
+	assert_false(slo_is_equal(&a, &b));
+	b = a;
+	b.tiers[0].within_ns++;
+	assert_false(slo_is_equal(&a, &b));
+}
+
 static void tiers_must_nest(void **state)
 {
 	struct slo slo = good;
@@ -144,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_proper_nest_is_accepted),
+		cmocka_unit_test(slos_are_equal_by_what_they_say),
 		cmocka_unit_test(tiers_must_nest),
 		cmocka_unit_test(numbers_must_make_sense),
 		cmocka_unit_test(a_limit_below_the_promise_is_refused),
