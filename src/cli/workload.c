@@ -63,7 +63,7 @@ struct workload {
 
 static size_t data_bytes(const struct workload_config *config)
 {
-	return config->queue_count * config->depth *
+	return (size_t)config->queue_count * config->depth *
 	       (sizeof(struct shared_slot) + config->request_bytes);
 }
 
