@@ -12,7 +12,8 @@ all: $(BUILD)/build.ninja
 demo: dependencies all
 	@demo/run
 
-# Everything: unit tests, the same under ASan and UBSan, guests in QEMU. Ends with "N passed, N failed".
+# Everything: unit tests, the same under ASan and UBSan, clang-format and clang-tidy, guests in QEMU.
+# Ends with "N passed, N failed".
 test: dependencies
 	@tests/run
 

@@ -7,6 +7,7 @@
  * so that caches see what they would see with that many disks. Time in the scheduler is simulated:
  * reading the clock is not part of what is measured.
  */
+#include <err.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,10 +133,8 @@ int main(int argc, char **argv)
 		struct bench bench = {.seed = 1};
 		double best_ns = 1e9, round_ns;
 
-		if (bench_start(&bench, counts[index])) {
-			fprintf(stderr, "bench_scheduler: no memory for %u disks\n", counts[index]);
-			return 1;
-		}
+		if (bench_start(&bench, counts[index]))
+			errx(1, "no memory for %u disks", counts[index]);
 		bench_fill(&bench);
 		for (unsigned round = 0; round < ROUNDS; round++) {
 			round_ns = bench_round_ns(&bench);

@@ -43,7 +43,7 @@ static int open_connection(const char *path, struct error *error)
 
 	if (strlen(path) >= sizeof address.sun_path)
 		return error_set(error, -ENAMETOOLONG, "%s is too long for a socket", path);
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(error, -errno, "cannot make a socket: %s", strerror(errno));

@@ -100,7 +100,7 @@ int control_listen(
 		return error_set(error, -ENAMETOOLONG,
 			"%s is too long for a socket; at most %zu bytes", path,
 			sizeof listener->path - 1);
-	strcpy(listener->path, path);
+	snprintf(listener->path, sizeof listener->path, "%s", path);
 	result = take_lock(listener, error);
 	if (result == 0)
 		result = remove_stale(path, error);

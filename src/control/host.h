@@ -53,8 +53,9 @@ int host_add_disk(
 	struct host *host, struct disk_settings *settings, bool is_from_file, struct error *error);
 void host_remove_disk(struct host *host, unsigned index);
 
-/* Change a disk; the new slo is taken over if that succeeds. Errors as disk_set_slo, disk_resize. */
-int host_set_slo(struct host *host, unsigned index, struct slo_settings *slo, struct error *error);
+/* Change a disk; the new settings are taken over if that succeeds. Errors as disk_set_slo, disk_resize. */
+int host_set_slo(
+	struct host *host, unsigned index, struct slo_settings *settings, struct error *error);
 int host_resize(struct host *host, unsigned index, const char *size, struct error *error);
 
 /*

@@ -12,6 +12,25 @@ static size_t least(size_t a, size_t b, size_t c)
 	return MIN(a, MIN(b, c));
 }
 
+static bool differ(char a, char b)
+{
+	return tolower((unsigned char)a) != tolower((unsigned char)b);
+}
+
+/* From the distances of a word to each start of `to` to those of the word with `letter` behind it. */
+static void add_letter(size_t *row, char letter, const char *to, size_t length)
+{
+	size_t diagonal = row[0];
+
+	row[0]++;
+	for (size_t i = 1; i <= length; i++) {
+		size_t above = row[i];
+
+		row[i] = least(above + 1, row[i - 1] + 1, diagonal + differ(letter, to[i - 1]));
+		diagonal = above;
+	}
+}
+
 /* Levenshtein's distance, one row at a time. */
 static size_t distance(const char *from, const char *to)
 {
@@ -19,19 +38,8 @@ static size_t distance(const char *from, const char *to)
 
 	for (size_t i = 0; i <= length; i++)
 		row[i] = i;
-	for (size_t k = 1; *from; from++, k++) {
-		size_t diagonal = row[0];
-
-		row[0] = k;
-		for (size_t i = 1; i <= length; i++) {
-			size_t above = row[i];
-			bool differ =
-				tolower((unsigned char)*from) != tolower((unsigned char)to[i - 1]);
-
-			row[i] = least(above + 1, row[i - 1] + 1, diagonal + differ);
-			diagonal = above;
-		}
-	}
+	for (; *from; from++)
+		add_letter(row, *from, to, length);
 	return row[length];
 }
 

@@ -22,7 +22,8 @@ static void quantile_is_at_most_a_thirty_second_too_high(void **state)
 
 	for (value = 1; value <= 1000000; value++)
 		histogram_record(&histogram, value);
-	for (double fraction = 0.01; fraction < 1.0; fraction += 0.01) {
+	for (unsigned percent = 1; percent < 100; percent++) {
+		double fraction = percent / 100.0;
 		double got = (double)histogram_quantile(&histogram, fraction);
 
 		assert_true(got >= fraction * 1e6 - 1);

@@ -81,7 +81,7 @@ static int connect_to(const struct fixture *fixture)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	strcpy(address.sun_path, fixture->path);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", fixture->path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
 	return fd;
 }

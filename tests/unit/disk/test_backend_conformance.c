@@ -275,9 +275,9 @@ static void a_read_only_disk_refuses_changes(void **state)
 		CASE(variant, many_misaligned_requests_at_once_all_complete), \
 		CASE(variant, discards_are_done_and_spare_the_neighbours),    \
 		CASE(variant, a_read_only_disk_refuses_changes)
-#define CASE(variant, function)                                                  \
-	{                                                                        \
-#function " on " #variant, function, set_up, tear_down, &variant \
+#define CASE(variant, function)                                                    \
+	{                                                                          \
+#function " on " #variant, function, set_up, tear_down, &(variant) \
 	}
 
 static struct variant file_with_o_direct = {.backend = "file"};

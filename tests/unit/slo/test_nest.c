@@ -105,6 +105,24 @@ static void attack(
 	}
 }
 
+/* Over every interval that starts with one arrival. */
+static void expect_within_envelope(const struct slo_tier *envelope, unsigned tier,
+	const struct arrival *arrivals, unsigned from, uint64_t round)
+{
+	double units = 0, allowed;
+
+	for (unsigned to = from; to < ARRIVALS; to++) {
+		if (arrivals[to].tier <= tier)
+			units += arrivals[to].cost_units;
+		allowed = envelope->burst_units +
+			  envelope->rate_units_per_s *
+				  (double)(arrivals[to].at_ns - arrivals[from].at_ns) / 1e9;
+		if (units > allowed * (1 + 1e-9))
+			fail_msg("seed %llu: tier %u took %g of %g", (unsigned long long)round,
+				tier, units, allowed);
+	}
+}
+
 static void tiers_up_to_j_never_exceed_envelope_j(void **state)
 {
 	static struct arrival arrivals[ARRIVALS];
@@ -115,22 +133,8 @@ static void tiers_up_to_j_never_exceed_envelope_j(void **state)
 		unsigned tier = random_below(&seed, slo.tier_count);
 
 		attack(&slo, 16, arrivals, &seed);
-		for (unsigned from = 0; from < ARRIVALS; from++) {
-			double units = 0, allowed;
-
-			for (unsigned to = from; to < ARRIVALS; to++) {
-				if (arrivals[to].tier <= tier)
-					units += arrivals[to].cost_units;
-				allowed = slo.tiers[tier].burst_units +
-					  slo.tiers[tier].rate_units_per_s *
-						  (double)(arrivals[to].at_ns -
-							   arrivals[from].at_ns) /
-						  1e9;
-				if (units > allowed * (1 + 1e-9))
-					fail_msg("seed %llu: tier %u took %g of %g",
-						(unsigned long long)round, tier, units, allowed);
-			}
-		}
+		for (unsigned from = 0; from < ARRIVALS; from++)
+			expect_within_envelope(&slo.tiers[tier], tier, arrivals, from, round);
 	}
 }
 
