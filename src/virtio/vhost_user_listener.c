@@ -24,6 +24,14 @@ static bool somebody_listens(const struct sockaddr_un *address)
 	return is_live;
 }
 
+/* Only ever remove a socket: a mistyped path must not cost a file. */
+static bool is_socket(const char *path)
+{
+	struct stat status;
+
+	return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 static int bind_socket(int fd, const struct sockaddr_un *address, struct error *error)
 {
 	if (bind(fd, (const void *)address, sizeof *address) == 0)
@@ -31,6 +39,10 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
 	if (errno != EADDRINUSE)
 		return error_set(error, -errno, "cannot create the socket %s: %s",
 			address->sun_path, strerror(errno));
+	if (!is_socket(address->sun_path))
+		return error_set(error, -EEXIST,
+			"%s exists and is not a socket; remove it or choose another path",
+			address->sun_path);
 	if (somebody_listens(address))
 		return error_set(error, -EADDRINUSE,
 			"another process listens on %s; stop it or choose another socket",

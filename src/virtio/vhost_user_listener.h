@@ -8,8 +8,8 @@
  * Listen on a Unix stream socket, readable and writable by owner and group. The file that a dead
  * process has left there is replaced.
  *
- * Returns the descriptor, owned by the caller; -EADDRINUSE if a live process listens there;
- * -ENAMETOOLONG; or another negative errno, with `error` set.
+ * Returns the descriptor, owned by the caller; -EADDRINUSE if a live process listens there; -EEXIST
+ * if something else than a socket is there; -ENAMETOOLONG; or another negative errno, with `error` set.
  */
 int vhost_user_listen(const char *path, struct error *error);
 
