@@ -62,7 +62,8 @@ void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbe
 
 	doorbell->is_watched = false;
 	doorbell->unwatched = unwatched;
-	io_uring_prep_poll_remove(entry, (uint64_t)(uintptr_t)&doorbell->operation);
+	/* Not poll_remove: that gives up (EALREADY) on a poll that a kick has just woken. */
+	io_uring_prep_cancel(entry, &doorbell->operation, 0);
 }
 
 /* ---- callers ---- */

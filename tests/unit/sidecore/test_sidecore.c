@@ -159,6 +159,23 @@ static void idle_sidecore_does_not_loop(void **state)
 	assert_true(eventually(is_unwatched));
 }
 
+/* On the sidecore, so that the kernel knows of the kick and the poll has not heard of it yet. */
+static void kick_and_remove_source(void *argument)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(source.doorbell.fd, &one, sizeof one), sizeof one);
+	remove_source(NULL);
+}
+
+static void doorbell_that_rings_while_it_is_unwatched_is_let_go(void **state)
+{
+	sidecore_call(sidecore, add_source, NULL);
+	assert_true(eventually(is_parked));
+	sidecore_call(sidecore, kick_and_remove_source, NULL);
+	assert_true(eventually(is_unwatched));
+}
+
 static void call_guest_three_times(void *argument)
 {
 	for (unsigned i = 0; i < 3; i++)
@@ -265,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SIDECORE_TEST(posted_messages_run_in_order_and_call_waits),
 		SIDECORE_TEST(idle_poller_is_parked_and_its_doorbell_wakes_it),
+		SIDECORE_TEST(doorbell_that_rings_while_it_is_unwatched_is_let_go),
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
 		SIDECORE_TEST(calls_in_one_round_are_merged),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
