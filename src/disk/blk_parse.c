@@ -9,11 +9,13 @@
 
 /* Types without a row (2, 3, 5 to 7, 9, 10 and 12) are unknown; GET_ID is answered right here. */
 static const struct blk_type types[] = {
-	[VIRTIO_BLK_T_IN] = {true, BACKEND_READ, SLO_READ, false, false},
-	[VIRTIO_BLK_T_OUT] = {true, BACKEND_WRITE, SLO_WRITE, true, false},
-	[VIRTIO_BLK_T_FLUSH] = {true, BACKEND_FLUSH, SLO_FLUSH, false, false},
-	[VIRTIO_BLK_T_DISCARD] = {true, BACKEND_DISCARD, SLO_DISCARD, true, true},
-	[VIRTIO_BLK_T_WRITE_ZEROES] = {true, BACKEND_WRITE_ZEROES, SLO_WRITE_ZEROES, true, true},
+	[VIRTIO_BLK_T_IN] = {true, BACKEND_READ, SLO_READ, false, 0},
+	[VIRTIO_BLK_T_OUT] = {true, BACKEND_WRITE, SLO_WRITE, true, 0},
+	[VIRTIO_BLK_T_FLUSH] = {true, BACKEND_FLUSH, SLO_FLUSH, false, 0},
+	[VIRTIO_BLK_T_DISCARD] = {true, BACKEND_DISCARD, SLO_DISCARD, true,
+		BLK_DISCARD_SECTORS_MAX},
+	[VIRTIO_BLK_T_WRITE_ZEROES] = {true, BACKEND_WRITE_ZEROES, SLO_WRITE_ZEROES, true,
+		BLK_WRITE_ZEROES_SECTORS_MAX},
 };
 
 static uint64_t total_bytes(const struct iovec *segments, unsigned count)
@@ -99,8 +101,10 @@ static int check_range(
 
 	if (range->flags & ~allowed_flags)
 		return -EOPNOTSUPP;
-	if (range->num_sectors == 0 || !is_within_disk(request->queue->disk, range->sector,
-					       (uint64_t)range->num_sectors * BLK_SECTOR_BYTES))
+	if (range->num_sectors == 0 || range->num_sectors > request->type->range_sectors_max)
+		return -EINVAL;
+	if (!is_within_disk(request->queue->disk, range->sector,
+		    (uint64_t)range->num_sectors * BLK_SECTOR_BYTES))
 		return -EINVAL;
 	return 0;
 }
@@ -134,8 +138,8 @@ static int prepare(struct blk_request *request, uint64_t sector)
 		request->needs_flush = true;
 		return 0;
 	}
-	return request->type->has_ranges ? prepare_ranges(request)
-					 : prepare_transfer(request, sector);
+	return request->type->range_sectors_max ? prepare_ranges(request)
+						: prepare_transfer(request, sector);
 }
 
 /* Up to 20 bytes of serial number, padded with zeroes (5.2.6.1). */

@@ -21,6 +21,8 @@
 
 #define BLK_SECTOR_BYTES 512u
 #define BLK_RANGES_MAX 16u
+#define BLK_DISCARD_SECTORS_MAX (1u << 21)	/* of a range: 1 GiB */
+#define BLK_WRITE_ZEROES_SECTORS_MAX (1u << 16) /* 32 MiB: some back ends have to write them */
 
 struct disk_queue;
 
@@ -29,8 +31,8 @@ struct blk_type {
 	bool is_known;
 	enum backend_operation operation;
 	enum slo_operation priced_as;
-	bool is_write; /* refused on a read-only disk */
-	bool has_ranges;
+	bool is_write;		    /* refused on a read-only disk */
+	uint32_t range_sectors_max; /* of each of its ranges; 0: it has none */
 };
 
 struct blk_request {

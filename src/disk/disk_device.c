@@ -7,8 +7,6 @@
 
 /* As many as fit a ring of 128 with a header and a status. */
 #define SEGMENTS_MAX (BACKEND_SEGMENTS_MAX - 2)
-#define DISCARD_SECTORS_MAX (1u << 21)	    /* 1 GiB */
-#define WRITE_ZEROES_SECTORS_MAX (1u << 16) /* 32 MiB: some back ends have to write them */
 
 #define FEATURE(bit) (1ull << (bit))
 
@@ -54,9 +52,9 @@ static uint32_t read_config(void *device, uint8_t *bytes, uint32_t capacity)
 		.capacity = counter_get(&disk->size_bytes) / BLK_SECTOR_BYTES,
 		.seg_max = SEGMENTS_MAX,
 		.num_queues = (uint16_t)disk->config.queue_count,
-		.max_discard_sectors = DISCARD_SECTORS_MAX,
+		.max_discard_sectors = BLK_DISCARD_SECTORS_MAX,
 		.max_discard_seg = BLK_RANGES_MAX,
-		.max_write_zeroes_sectors = WRITE_ZEROES_SECTORS_MAX,
+		.max_write_zeroes_sectors = BLK_WRITE_ZEROES_SECTORS_MAX,
 		.max_write_zeroes_seg = BLK_RANGES_MAX,
 		.write_zeroes_may_unmap = disk->backend->can_discard,
 	};
