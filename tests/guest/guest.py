@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IMAGE = os.path.join(ROOT, "build", "guest")
+QEMU = os.environ.get("SLUICE_QEMU", "qemu-system-x86_64")
 BOOT_LIMIT_S = 120
 
 
@@ -27,6 +29,13 @@ class GuestError(Exception):
 def build_image():
     """Builds the guest's kernel and initramfs unless they are there."""
     subprocess.run([os.path.join(ROOT, "tests", "guest", "build"), IMAGE], check=True)
+
+
+def survives_death_in_handshake():
+    """Whether this QEMU tries again when the daemon dies while they shake hands. Before 9.1 it forgets its handler of the
+    socket's events: it connects again, says nothing, and the guest waits for ever (QEMU's "fix lost reconnect")."""
+    text = subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout
+    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups())) >= (9, 1)
 
 
 def has_kvm():
@@ -83,7 +92,7 @@ class Guest:
 
     def command(self):
         accelerator = "kvm" if has_kvm() else "tcg"
-        command = ["taskset", "-c", str(self.cpu), "qemu-system-x86_64", "-M", f"q35,accel={accelerator}", "-cpu", "max",
+        command = ["taskset", "-c", str(self.cpu), QEMU, "-M", f"q35,accel={accelerator}", "-cpu", "max",
                    "-m", self.memory, "-smp", str(self.cpus), "-nodefaults", "-nographic", "-no-reboot",
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
                    "-numa", "node,memdev=memory",

@@ -112,8 +112,8 @@ class Sluiced:
             return [line for line in file if "memory-backend-memfd" in line]
 
 
-def eventually(is_true, limit_s=20):
+def eventually(is_true, limit_s=20, every_s=0.05):
     deadline = time.monotonic() + limit_s
     while not is_true():
         assert time.monotonic() < deadline, "it does not come true"
-        time.sleep(0.05)
+        time.sleep(every_s)
