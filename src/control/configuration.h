@@ -54,6 +54,7 @@ struct pool_settings {
 	char *backend;
 	char *path;
 	char *capacity;
+	char *latency;
 	bool *enforce;
 	uint32_t *in_flight;
 	bool *page_cache;

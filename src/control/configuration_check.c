@@ -1,6 +1,5 @@
 #include "control/configuration_check.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +7,6 @@
 #include "control/references.h"
 #include "control/run_directory.h"
 #include "control/values.h"
-#include "slo/admission.h"
-#include "slo/cost.h"
 
 /* What the checks of single disks learn for the checks of all. */
 struct survey {
@@ -126,29 +123,46 @@ static unsigned promises_on(
 	return count;
 }
 
-static void check_admission(const struct pool_settings *settings, const char *path,
-	const struct slo *const *slos, unsigned count, struct problems *problems)
+/* Problems of single disks; with any, the sum is not worth a word. */
+static void check_latency(const struct survey *survey, unsigned disks, int pool,
+	const struct admission_pool *admission, struct problems *problems)
 {
+	char path[PROBLEM_PATH_BYTES], key[PROBLEM_PATH_BYTES];
+	struct error error;
+
+	for (unsigned i = 0; i < disks; i++) {
+		if (survey->pools[i] != pool ||
+			admission_check_latency(admission, &survey->slos[i], &error) == 0)
+			continue;
+		path_index(path, "disks", i);
+		path_key(key, path, "slo.tiers[0].within");
+		problems_add(problems, key, "%s", error.message);
+	}
+}
+
+static void check_admission(const struct configuration *configuration, const struct survey *survey,
+	int pool, const struct slo **slos, struct problems *problems)
+{
+	unsigned count = promises_on(survey, configuration->disks_count, pool, slos);
 	struct admission_pool admission;
-	char key[PROBLEM_PATH_BYTES];
 	struct pool_config config;
+	char path[PROBLEM_PATH_BYTES], key[PROBLEM_PATH_BYTES];
 	struct error error;
 
 	if (!count)
 		return;
-	values_of_pool(settings, path, &config, problems);
-	path_key(key, path, "capacity");
+	path_index(path, "pools", (unsigned)pool);
+	values_of_pool(&configuration->pools[pool], path, &config, problems);
 	if (config.capacity_units_per_s <= 0) {
 		problems_add(problems, path,
 			"'capacity' is missing; disks with tiers need it: add 'capacity: UNITS' "
 			"(per second)");
 		return;
 	}
-	admission.capacity_units_per_s = config.capacity_units_per_s;
-	admission.largest_request_units = fmax(
-		slo_cost_units(&config.cost, SLO_READ, false, config.largest_request_bytes),
-		slo_cost_units(&config.cost, SLO_WRITE, false, config.largest_request_bytes));
-	if (admission_check(&admission, slos, count, &error) < 0)
+	admission = pool_admission(&config);
+	check_latency(survey, configuration->disks_count, pool, &admission, problems);
+	path_key(key, path, "capacity");
+	if (!problems->count && admission_check(&admission, slos, count, &error) < 0)
 		problems_add(problems, key, "%s", error.message);
 }
 
@@ -156,14 +170,9 @@ static void check_promises(const struct configuration *configuration, const stru
 	struct problems *problems)
 {
 	const struct slo **slos = calloc(configuration->disks_count + 1, sizeof *slos);
-	char path[PROBLEM_PATH_BYTES];
 
-	for (unsigned i = 0; slos && i < configuration->pools_count; i++) {
-		unsigned count = promises_on(survey, configuration->disks_count, (int)i, slos);
-
-		path_index(path, "pools", i);
-		check_admission(&configuration->pools[i], path, slos, count, problems);
-	}
+	for (unsigned i = 0; slos && i < configuration->pools_count; i++)
+		check_admission(configuration, survey, (int)i, slos, problems);
 	free(slos);
 }
 

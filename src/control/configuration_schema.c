@@ -61,6 +61,7 @@ static const cyaml_schema_field_t pool_fields[] = {
 	TEXT(OPTIONAL, backend, pool_settings),
 	TEXT(OPTIONAL, path, pool_settings),
 	TEXT(OPTIONAL, capacity, pool_settings),
+	TEXT(OPTIONAL, latency, pool_settings),
 	TRUTH(enforce, pool_settings),
 	NUMBER(in_flight, pool_settings),
 	TRUTH(page_cache, pool_settings),

@@ -38,7 +38,7 @@ static bool is_same_pool(const struct pool_config *a, const struct pool_config *
 	return strcmp(a->name, b->name) == 0 && a->backend == b->backend &&
 	       strcmp(a->path, b->path) == 0 &&
 	       a->capacity_units_per_s == b->capacity_units_per_s &&
-	       slo_cost_model_is_equal(&a->cost, &b->cost) &&
+	       a->latency_ns == b->latency_ns && slo_cost_model_is_equal(&a->cost, &b->cost) &&
 	       a->largest_request_bytes == b->largest_request_bytes &&
 	       a->in_flight_max == b->in_flight_max && a->is_enforcing == b->is_enforcing &&
 	       a->use_page_cache == b->use_page_cache;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -70,6 +71,22 @@ static void backend_values(const struct pool_settings *settings, const char *par
 			settings->path);
 }
 
+/* Fewer in flight than this would keep the device from its capacity, and promises on it from being kept. */
+static void check_in_flight(
+	const struct pool_config *config, const char *parent, struct problems *problems)
+{
+	struct admission_pool admission = pool_admission(config);
+	double needed = admission_busy_units(&admission) + admission.largest_request_units;
+	char path[PROBLEM_PATH_BYTES];
+
+	if (!config->in_flight_max || !config->latency_ns || config->in_flight_max >= needed)
+		return;
+	path_key(path, parent, "in_flight");
+	problems_add(problems, path,
+		"%u units are too few for 'capacity' at this 'latency'; allow %.0f or more",
+		config->in_flight_max, ceil(needed));
+}
+
 void values_of_pool(const struct pool_settings *settings, const char *path,
 	struct pool_config *config, struct problems *problems)
 {
@@ -88,10 +105,13 @@ void values_of_pool(const struct pool_settings *settings, const char *path,
 	value_quantity(units_parse_count, settings->capacity, path, "capacity",
 		&capacity_units_per_s, problems);
 	config->capacity_units_per_s = (double)capacity_units_per_s;
+	value_quantity(units_parse_duration_ns, settings->latency, path, "latency",
+		&config->latency_ns, problems);
 	value_quantity(units_parse_bytes, settings->largest_request, path, "largest_request",
 		&config->largest_request_bytes, problems);
 	path_key(below, path, "largest_request");
 	if (config->largest_request_bytes < 4096)
 		problems_add(problems, below, "must be at least 4KiB");
 	cost_values(settings->cost, path, &config->cost, problems);
+	check_in_flight(config, path, problems);
 }

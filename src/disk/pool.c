@@ -9,7 +9,6 @@
 #include "disk/blk_request.h"
 #include "disk/disk_private.h"
 #include "disk/pool_private.h"
-#include "slo/admission.h"
 
 /* ---- prices and promises ---- */
 
@@ -29,11 +28,12 @@ static double largest_request_units(const struct pool_config *config)
 	return read > write ? read : write;
 }
 
-static struct admission_pool admission_of(const struct pool *pool)
+struct admission_pool pool_admission(const struct pool_config *config)
 {
 	return (struct admission_pool){
-		.capacity_units_per_s = pool->config.capacity_units_per_s,
-		.largest_request_units = largest_request_units(&pool->config),
+		.capacity_units_per_s = config->capacity_units_per_s,
+		.largest_request_units = largest_request_units(config),
+		.latency_ns = config->latency_ns,
 	};
 }
 
@@ -56,7 +56,7 @@ static const struct slo **collect_slos(
 int pool_admit(const struct pool *pool, const struct slo *slo, const struct disk *replaced,
 	struct error *error)
 {
-	struct admission_pool admission = admission_of(pool);
+	struct admission_pool admission = pool_admission(&pool->config);
 	const struct slo **slos;
 	unsigned count;
 	int result;
@@ -82,7 +82,7 @@ int pool_admit(const struct pool *pool, const struct slo *slo, const struct disk
 
 double pool_reserved_units_per_s(const struct pool *pool)
 {
-	struct admission_pool admission = admission_of(pool);
+	struct admission_pool admission = pool_admission(&pool->config);
 	const struct slo **slos;
 	double required = 0;
 	unsigned count;
@@ -134,6 +134,7 @@ static struct scheduler_config scheduler_config_of(const struct pool_config *con
 	return (struct scheduler_config){
 		.capacity_units_per_s = config->capacity_units_per_s,
 		.largest_request_units = largest_request_units(config),
+		.device_latency_ns = config->latency_ns,
 		.window_units_max = config->in_flight_max,
 		.is_enforcing = config->is_enforcing,
 	};

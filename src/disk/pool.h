@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "disk/backend.h"
 #include "sidecore/sidecore.h"
+#include "slo/admission.h"
 #include "slo/scheduler.h"
 
 #define POOL_NAME_BYTES 64
@@ -24,6 +25,7 @@ struct pool_config {
 	const struct backend_ops *backend;
 	char path[PATH_MAX];	     /* directory of image files, or a block device */
 	double capacity_units_per_s; /* 0: unknown; then no guarantees can be admitted */
+	uint64_t latency_ns;	     /* the device's own; see admission.h */
 	struct slo_cost_model cost;
 	uint64_t largest_request_bytes; /* that can be guaranteed */
 	unsigned in_flight_max;		/* cost units at the device; 0: as its latency allows */
@@ -42,6 +44,9 @@ void pool_destroy(struct pool *pool);
 
 const struct pool_config *pool_config(const struct pool *pool);
 struct sidecore *pool_sidecore(const struct pool *pool);
+
+/* What admission asks of a pool. */
+struct admission_pool pool_admission(const struct pool_config *config);
 
 /* What all admitted SLOs together need of the capacity, in units/s. */
 double pool_reserved_units_per_s(const struct pool *pool);

@@ -137,15 +137,18 @@ static bool advance(const struct demand *demand, struct demand_point *point)
 }
 
 double demand_required_units_per_s(
-	const struct demand *demand, double blocking_units, uint64_t *at_ns)
+	const struct demand *demand, double blocking_units, uint64_t latency_ns, uint64_t *at_ns)
 {
 	struct demand_point point = {0};
 	uint64_t worst_ns = UINT64_MAX;
 	double required = 0;
 
 	while (advance(demand, &point)) {
-		double needed = (point.units + blocking_units) * NS_PER_S / (double)point.within_ns;
+		double needed = INFINITY;
 
+		if (point.within_ns > latency_ns)
+			needed = (point.units + blocking_units) * NS_PER_S /
+				 (double)(point.within_ns - latency_ns);
 		if (needed > required) {
 			required = needed;
 			worst_ns = point.within_ns;
@@ -160,13 +163,15 @@ double demand_required_units_per_s(
 	return required;
 }
 
-double demand_slack_units(const struct demand *demand, double capacity_units_per_s)
+double demand_slack_units(
+	const struct demand *demand, double capacity_units_per_s, uint64_t latency_ns)
 {
 	struct demand_point point = {0};
 	double slack = INFINITY;
 
 	while (advance(demand, &point)) {
-		double served = capacity_units_per_s * (double)point.within_ns / NS_PER_S;
+		double time_ns = (double)point.within_ns - (double)latency_ns;
+		double served = capacity_units_per_s * time_ns / NS_PER_S;
 
 		slack = fmin(slack, served - point.units);
 	}

@@ -37,18 +37,19 @@ void demand_insert(struct demand *demand, const struct slo *slo);
 void demand_remove(struct demand *demand, const struct slo *slo);
 
 /*
- * The capacity at which all work is done in time if `blocking_units` of other work may be ahead of
- * it at the device. `at_ns` (or NULL) becomes the response time that needs it, UINT64_MAX if it is the sum
- * of the rates.
+ * The capacity at which all work is done `latency_ns` before it is due if `blocking_units` of other
+ * work may be ahead of it at the device; INFINITY if some is due sooner than that. `at_ns` (or NULL)
+ * becomes the response time that needs it, UINT64_MAX if it is the sum of the rates.
  */
 double demand_required_units_per_s(
-	const struct demand *demand, double blocking_units, uint64_t *at_ns);
+	const struct demand *demand, double blocking_units, uint64_t latency_ns, uint64_t *at_ns);
 
 /*
- * How much other work may be ahead at a device of this capacity with all work still done in time:
- * INFINITY without any demand, negative if the demand is too much by itself.
+ * How much other work may be ahead at a device of this capacity and latency with all work still
+ * answered in time: INFINITY without any demand, negative if the demand is too much by itself.
  */
-double demand_slack_units(const struct demand *demand, double capacity_units_per_s);
+double demand_slack_units(
+	const struct demand *demand, double capacity_units_per_s, uint64_t latency_ns);
 
 /* The tightest response time; UINT64_MAX without any demand. */
 uint64_t demand_tightest_ns(const struct demand *demand);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/counter.h"
+#include "slo/admission.h"
 #include "slo/audit.h"
 #include "slo/flow.h"
 #include "slo/scheduler_private.h"
@@ -13,11 +14,20 @@
 void scheduler_update_window(struct scheduler *scheduler)
 {
 	const struct scheduler_config *config = &scheduler->config;
-	double slack = demand_slack_units(&scheduler->demand, config->capacity_units_per_s);
+	struct admission_pool pool = {
+		.capacity_units_per_s = config->capacity_units_per_s,
+		.largest_request_units = config->largest_request_units,
+		.latency_ns = config->device_latency_ns,
+	};
+	double slack =
+		demand_slack_units(&scheduler->demand, pool.capacity_units_per_s, pool.latency_ns);
+	double busy = admission_busy_units(&pool);
 	struct window_config window = {
 		.capacity_units_per_s = config->capacity_units_per_s,
 		.units_max = config->window_units_max > 0 ? config->window_units_max : INFINITY,
-		.slack_units = fmax(slack, config->largest_request_units),
+		.slack_units = fmax(slack, busy + config->largest_request_units),
+		.busy_units = busy,
+		.device_latency_ns = config->device_latency_ns,
 		.tightest_ns = demand_tightest_ns(&scheduler->demand),
 		.latency_ns = config->window_latency_ns,
 	};

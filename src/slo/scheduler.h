@@ -65,6 +65,7 @@ struct flow; /* one disk's place in the scheduler */
 struct scheduler_config {
 	double capacity_units_per_s;  /* 0: unknown */
 	double largest_request_units; /* the largest that can be guaranteed; bounds blocking */
+	uint64_t device_latency_ns;   /* as admission was told */
 	uint64_t window_latency_ns;   /* aim for device latency; 0: derive it from the promises */
 	double window_units_max;      /* never more in flight than this; 0: no bound */
 	bool is_enforcing; /* false: first come first served, no window, no limits; only the audit */

@@ -28,21 +28,22 @@ static double expected_milliunits(const struct window *window)
 /* Work out the aim and the hard bound from the promises and the latency measured. */
 static void update_bounds(struct window *window)
 {
+	double unexpected_ns = fmax(window->unloaded_ns - window->device_latency_ns, 0);
 	double busy = 0, hard;
 
 	window->aim_ns = fmax(window->promise_aim_ns, 2 * window->unloaded_ns);
 	if (window->ns_per_milliunit > 0)
-		busy = 2 * window->unloaded_ns / window->ns_per_milliunit;
+		busy = 2 * unexpected_ns / window->ns_per_milliunit;
 	hard = fmin(window->slack_milliunits + busy, window->max_milliunits);
 	counter_set(&window->hard_milliunits, (uint64_t)clamp(hard, 0, MILLIUNITS_MAX));
 }
 
 static void set_limit(struct window *window, double milliunits)
 {
-	double high = fmax((double)window->hard_milliunits, LIMIT_MILLIUNITS_MIN);
+	double low = fmax(window->busy_milliunits, LIMIT_MILLIUNITS_MIN);
+	double high = fmax((double)window->hard_milliunits, low);
 
-	counter_set(
-		&window->limit_milliunits, (uint64_t)clamp(milliunits, LIMIT_MILLIUNITS_MIN, high));
+	counter_set(&window->limit_milliunits, (uint64_t)clamp(milliunits, low, high));
 }
 
 static double derived_aim_ns(const struct window_config *config)
@@ -63,6 +64,8 @@ void window_configure(struct window *window, const struct window_config *config)
 {
 	window->max_milliunits = fmin(config->units_max * 1000, MILLIUNITS_MAX);
 	window->slack_milliunits = config->slack_units * 1000;
+	window->busy_milliunits = config->busy_units * 1000;
+	window->device_latency_ns = (double)config->device_latency_ns;
 	window->ns_per_milliunit = 0;
 	if (config->capacity_units_per_s > 0)
 		window->ns_per_milliunit = NS_PER_S / config->capacity_units_per_s / 1000;

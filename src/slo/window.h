@@ -16,7 +16,8 @@
  * A device that works on many requests at once needs several in flight to deliver its capacity,
  * whatever the promises would like. Its latency without a queue is measured whenever a request
  * finds it idle, which a window that is too small brings about by itself; the aim is never less than
- * twice that, and `hard` makes room for it.
+ * twice that, and `hard` makes room for what exceeds the latency that admission was told. `limit`
+ * never falls below what a device of that latency needs.
  *
  * With nothing in flight any request goes: the device never idles because of the window.
  */
@@ -39,6 +40,8 @@ struct window {
 	double ns_per_milliunit; /* at the pool's capacity; 0 if that is unknown */
 	double max_milliunits;
 	double slack_milliunits;
+	double busy_milliunits;
+	double device_latency_ns;
 	double promise_aim_ns; /* INFINITY: nothing is promised */
 
 	/* Measured. */
@@ -58,8 +61,10 @@ struct window_config {
 	double capacity_units_per_s;
 	double units_max;   /* INFINITY: no bound */
 	double slack_units; /* other work that the promises leave room for; INFINITY: no promises */
-	uint64_t tightest_ns; /* UINT64_MAX: no promises */
-	uint64_t latency_ns;  /* aim for this instead; 0: derive the aim */
+	double busy_units;  /* that the device needs in flight to deliver its capacity */
+	uint64_t device_latency_ns; /* as admission was told */
+	uint64_t tightest_ns;	    /* UINT64_MAX: no promises */
+	uint64_t latency_ns;	    /* aim for this instead; 0: derive the aim */
 };
 
 /* Start, or go on with other numbers; what is in flight and what was measured are kept. */

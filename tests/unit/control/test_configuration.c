@@ -20,8 +20,9 @@ static const char full_text[] =
 	"  backend: file\n"
 	"  path: /var/lib/sluice/fast\n"
 	"  capacity: 20k\n"
+	"  latency: 100us\n"
 	"  enforce: false\n"
-	"  in_flight: 32\n"
+	"  in_flight: 160\n"
 	"  page_cache: true\n"
 	"  largest_request: 256KiB\n"
 	"  cost: {read: {random: {operation: 0.5, kib: 0.25}}, flush: 3}\n"
@@ -67,13 +68,14 @@ static void a_pool_means_what_it_says(void **state)
 	assert_string_equal(pool.name, "fast");
 	assert_ptr_equal(pool.backend, backend_find("file"));
 	assert_true(pool.capacity_units_per_s == 20000);
+	assert_int_equal(pool.latency_ns, 100000);
 	assert_true(pool.largest_request_bytes == 256 << 10);
 	assert_true(pool.cost.read[0].units_per_operation == 0.5);
 	assert_true(pool.cost.read[0].units_per_byte == 0.25 / 1024);
 	assert_true(pool.cost.write[0].units_per_operation ==
 		    slo_cost_model_default.write[0].units_per_operation);
 	assert_true(pool.cost.flush_units == 3);
-	assert_int_equal(pool.in_flight_max, 32);
+	assert_int_equal(pool.in_flight_max, 160);
 	assert_false(pool.is_enforcing);
 	assert_true(pool.use_page_cache);
 	assert_int_equal(

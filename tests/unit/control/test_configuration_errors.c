@@ -260,6 +260,22 @@ static void tiers_need_a_capacity(void **state)
 		"'capacity: UNITS' (per second)\n");
 }
 
+static void a_promise_below_the_latency_of_the_device_is_refused(void **state)
+{
+	expect(POOL "  latency: 2ms\n  largest_request: 64KiB\n"
+		    "disks:\n- name: gold\n  size: 1GiB\n  slo:\n    tiers:\n"
+		    "    - {burst: 10, rate: 100, within: 3ms}\n",
+		"sluice.yaml:12:38: disks[0].slo.tiers[0].within: tier 1: within 3ms is too short "
+		"for a device with a latency of 2ms, which counts twice; allow 4900us or more\n");
+}
+
+static void in_flight_must_cover_the_latency(void **state)
+{
+	expect(POOL "  latency: 1ms\n  largest_request: 64KiB\n  in_flight: 16\n",
+		"sluice.yaml:7:14: pools[0].in_flight: 16 units are too few for 'capacity' at "
+		"this 'latency'; allow 28 or more\n");
+}
+
 static void promises_beyond_the_capacity_are_refused(void **state)
 {
 	static const char text[] = POOL "disks:\n- name: gold\n  size: 1GiB\n"
@@ -328,6 +344,8 @@ int main(void)
 		cmocka_unit_test(a_disk_in_memory_needs_a_size),
 		cmocka_unit_test(tiers_that_do_not_nest_name_the_tier),
 		cmocka_unit_test(tiers_need_a_capacity),
+		cmocka_unit_test(a_promise_below_the_latency_of_the_device_is_refused),
+		cmocka_unit_test(in_flight_must_cover_the_latency),
 		cmocka_unit_test(promises_beyond_the_capacity_are_refused),
 		cmocka_unit_test(all_problems_are_reported_in_the_order_of_the_text),
 		cmocka_unit_test(a_flood_of_problems_is_cut_off),

@@ -1,8 +1,8 @@
 /*
  * A scheduler and its device in simulated time, for property tests.
  *
- * The device serves what it is given in order, at `units_per_s`, each request no sooner than
- * `latency_ns` after it was given (0: a serial device; more: one that works on many at once).
+ * The device serves what it is given in order, at `units_per_s`, and answers each request
+ * `latency_ns` after it has served it (0: a serial device; more: one that works on many at once).
  * Whoever drives the simulation submits requests between calls of simulation_run.
  */
 #ifndef SLUICE_TESTS_SLO_SIMULATION_H
@@ -128,8 +128,7 @@ static inline void simulation_dispatch(struct simulation *simulation)
 		double end_ns = start_ns + request->cost_units * 1e9 / simulation->units_per_s;
 
 		simulation->device_free_ns = end_ns;
-		end_ns = fmax(end_ns, (double)(simulation->now_ns + simulation->latency_ns));
-		simulated->done_ns = (uint64_t)ceil(end_ns);
+		simulated->done_ns = (uint64_t)ceil(end_ns) + simulation->latency_ns;
 		simulation->waiting--;
 		STAILQ_INSERT_TAIL(&simulation->in_device, simulated, in_device);
 	}

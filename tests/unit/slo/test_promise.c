@@ -35,8 +35,9 @@ static void find_required(struct world *world)
 	assert_int_equal(demand_reserve(&demand, FLOWS_MAX * SLO_TIERS_MAX), 0);
 	for (unsigned index = 0; index < world->count; index++)
 		demand_insert(&demand, slos[index]);
-	world->required_units_per_s = demand_required_units_per_s(
-		&demand, world->pool.largest_request_units, &world->critical_ns);
+	world->required_units_per_s = demand_required_units_per_s(&demand,
+		world->pool.largest_request_units * (world->pool.latency_ns ? 2 : 1),
+		2 * world->pool.latency_ns, &world->critical_ns);
 	demand_free(&demand);
 
 	/* Admission draws the line exactly there. */
@@ -47,6 +48,19 @@ static void find_required(struct world *world)
 	assert_int_equal(admission_check(&world->pool, slos, world->count, NULL), 0);
 	world->pool.capacity_units_per_s = world->required_units_per_s * (1 - 1e-6);
 	assert_int_equal(admission_check(&world->pool, slos, world->count, NULL), -ENOSPC);
+}
+
+/* Every other device has a latency of its own, up to nearly half of the tightest response time. */
+static uint64_t random_latency_ns(struct world *world)
+{
+	uint64_t tightest_ns = UINT64_MAX;
+
+	for (unsigned index = 0; index < world->count; index++)
+		if (world->slos[index].tiers[0].within_ns < tightest_ns)
+			tightest_ns = world->slos[index].tiers[0].within_ns;
+	if (random_below(&world->seed, 2))
+		return 0;
+	return (uint64_t)random_between(&world->seed, 0, 0.45 * (double)tightest_ns);
 }
 
 /* A random set of SLOs, on a pool that has `capacity_factor` of what they need. */
@@ -62,11 +76,16 @@ static void world_start(struct world *world, uint64_t seed, double capacity_fact
 		world->slos[index] = random_slo(&world->seed, world->pool.largest_request_units);
 		assert_int_equal(slo_check(&world->slos[index], NULL), 0);
 	}
+	world->pool.latency_ns = random_latency_ns(world);
 	find_required(world);
 	config.capacity_units_per_s = world->required_units_per_s * capacity_factor;
+	world->pool.capacity_units_per_s = config.capacity_units_per_s;
 	config.largest_request_units = world->pool.largest_request_units;
-	config.window_units_max = random_below(&world->seed, 2) ? 0 : 1;
+	config.device_latency_ns = world->pool.latency_ns;
+	if (!world->pool.latency_ns)
+		config.window_units_max = random_below(&world->seed, 2) ? 0 : 1;
 	simulation_start(&world->simulation, &config);
+	world->simulation.latency_ns = world->pool.latency_ns;
 	for (unsigned index = 0; index < world->count; index++)
 		assert_int_equal(flow_create(world->simulation.scheduler, &world->slos[index], 0,
 					 &world->flows[index]),
@@ -249,6 +268,19 @@ static void an_admitted_set_survives_the_worst_case(void **state)
 	}
 }
 
+/* With as much as the window must allow: what the device needs to be busy, and the largest request. */
+static void fill_idle_device(struct world *world)
+{
+	double largest = world->pool.largest_request_units;
+	double busy = admission_busy_units(&world->pool) - 0.01;
+
+	for (; busy > largest; busy -= largest)
+		simulation_submit(&world->simulation, world->flood, largest, 4096, FLOOD);
+	if (busy > 0.01)
+		simulation_submit(&world->simulation, world->flood, busy, 4096, FLOOD);
+	simulation_submit(&world->simulation, world->flood, largest, 4096, FLOOD);
+}
+
 static void a_refused_set_could_not_have_been_kept(void **state)
 {
 	static struct world world;
@@ -256,9 +288,7 @@ static void a_refused_set_could_not_have_been_kept(void **state)
 	for (uint64_t seed = 2000; seed < 2300; seed++) {
 		world_start(&world, seed, 1 / 1.1);
 		simulation_run(&world.simulation, START_NS);
-		/* On an idle device, the largest request there can be, just before the others. */
-		simulation_submit(&world.simulation, world.flood, world.pool.largest_request_units,
-			4096, FLOOD);
+		fill_idle_device(&world);
 		simulation_run(&world.simulation, START_NS + 1);
 		attack_with_the_worst_case(&world);
 		if (!world_end(&world))

@@ -151,6 +151,21 @@ static void a_refusal_says_where_the_promises_collide(void **state)
 	assert_non_null(strstr(error.message, "within 1ms needs 30000 units/s"));
 }
 
+static void a_tier_shorter_than_twice_the_latency_is_refused(void **state)
+{
+	struct admission_pool pool = {.capacity_units_per_s = 1e6, .largest_request_units = 10};
+	const struct slo *slos[] = {&good};
+	struct error error;
+
+	assert_int_equal(admission_check(&pool, slos, 1, &error), 0);
+	pool.latency_ns = NS_PER_MS / 2;
+	assert_int_equal(admission_check(&pool, slos, 1, &error), -ENOSPC);
+	assert_non_null(strstr(error.message, "tier 1: within 1ms is too short"));
+	assert_non_null(strstr(error.message, "allow 1030us or more"));
+	pool.latency_ns = NS_PER_MS / 4;
+	assert_int_equal(admission_check(&pool, slos, 1, &error), 0);
+}
+
 static void an_unknown_capacity_promises_nothing(void **state)
 {
 	const struct slo none = {.weight = 1};
@@ -174,6 +189,7 @@ int main(void)
 		cmocka_unit_test(a_random_4_kib_read_costs_one_unit),
 		cmocka_unit_test(a_heap_gives_the_smallest_first),
 		cmocka_unit_test(a_refusal_says_where_the_promises_collide),
+		cmocka_unit_test(a_tier_shorter_than_twice_the_latency_is_refused),
 		cmocka_unit_test(an_unknown_capacity_promises_nothing),
 	};
 
