@@ -9,6 +9,8 @@
 
 const char *disk_state(const json_t *disk)
 {
+	if (cli_is(disk, "is_leaving"))
+		return "being removed, waiting for its device";
 	if (cli_is(disk, "is_broken"))
 		return "stopped: its driver broke the protocol";
 	return cli_is(disk, "is_connected") ? "connected" : "waiting for a guest";

@@ -140,13 +140,13 @@ json_t *describe_disk_briefly(const struct host *host, unsigned index)
 
 	disk_statistics(disk, &statistics);
 	sum_promises(disk, &requests, &missed);
-	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:b, s:I, s:s, s:i, s:I, s:I}", "name",
+	return json_pack("{s:s, s:s, s:I, s:b, s:b, s:b, s:b, s:I, s:s, s:i, s:I, s:I}", "name",
 		config->name, "pool", pool_config(disk_pool(disk))->name, "size_bytes",
 		(json_int_t)statistics.size_bytes, "is_connected", statistics.is_connected,
-		"is_broken", statistics.is_broken, "is_read_only", config->is_read_only, "queues",
-		(json_int_t)config->queue_count, "socket", config->socket_path, "tier_count",
-		(int)config->slo.tier_count, "guaranteed_requests", requests, "guaranteed_missed",
-		missed);
+		"is_leaving", statistics.is_leaving, "is_broken", statistics.is_broken,
+		"is_read_only", config->is_read_only, "queues", (json_int_t)config->queue_count,
+		"socket", config->socket_path, "tier_count", (int)config->slo.tier_count,
+		"guaranteed_requests", requests, "guaranteed_missed", missed);
 }
 
 json_t *describe_disk(const struct host *host, unsigned index)

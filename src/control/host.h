@@ -51,7 +51,9 @@ int host_find_pool(const struct host *host, const char *name, struct error *erro
  */
 int host_add_disk(
 	struct host *host, struct disk_settings *settings, bool is_from_file, struct error *error);
-void host_remove_disk(struct host *host, unsigned index);
+
+/* Remove a disk. Returns 0, or -EBUSY if its device does not answer; see disk_try_destroy. */
+int host_remove_disk(struct host *host, unsigned index, struct error *error);
 
 /* Change a disk; the new settings are taken over if that succeeds. Errors as disk_set_slo, disk_resize. */
 int host_set_slo(

@@ -9,6 +9,7 @@
 #include "control/values.h"
 
 #define NAMES_MAX 256
+#define REMOVE_TIMEOUT_MS 2000 /* other commands wait meanwhile */
 
 static int not_found(const char *what, const char *name, const char *const *names, unsigned count,
 	struct error *error)
@@ -109,13 +110,16 @@ int host_add_disk(
 	return 0;
 }
 
-void host_remove_disk(struct host *host, unsigned index)
+int host_remove_disk(struct host *host, unsigned index, struct error *error)
 {
 	struct configuration *configuration = host->configuration;
 	unsigned after = configuration->disks_count - index - 1;
-	struct disk_settings *gone = malloc(sizeof *gone);
+	struct disk_settings *gone;
+	int result = disk_try_destroy(host->disks[index].disk, REMOVE_TIMEOUT_MS, error);
 
-	disk_destroy(host->disks[index].disk);
+	if (result < 0)
+		return result;
+	gone = malloc(sizeof *gone);
 	if (gone) {
 		*gone = configuration->disks[index];
 		configuration_free_disk(gone);
@@ -124,6 +128,7 @@ void host_remove_disk(struct host *host, unsigned index)
 	memmove(&configuration->disks[index], &configuration->disks[index + 1],
 		after * sizeof *configuration->disks);
 	configuration->disks_count--;
+	return 0;
 }
 
 int host_set_slo(

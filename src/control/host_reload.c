@@ -92,8 +92,14 @@ static int find_settings(const struct configuration *configuration, const char *
 
 /* What a disk has been asked for that it cannot become while it runs; NULL if there is nothing. */
 static const char *fixed_difference(
-	const struct disk_config *now, const struct disk_config *wanted, bool is_other_pool)
+	const struct disk *disk, const struct disk_config *wanted, bool is_other_pool)
 {
+	const struct disk_config *now = disk_config(disk);
+	struct disk_statistics statistics;
+
+	disk_statistics(disk, &statistics);
+	if (statistics.is_leaving)
+		return "is being removed and waits for its device";
 	if (is_other_pool)
 		return "pool cannot change";
 	if (strcmp(now->image, wanted->image) != 0)
@@ -124,7 +130,7 @@ static void compare_disks(const struct host *host, const struct configuration *n
 			continue;
 		values_of_disk(settings, "", run_directory(), &wanted, unused);
 		pool = reference_to_pool(next, settings, "", unused);
-		why = fixed_difference(disk_config(host->disks[running].disk), &wanted,
+		why = fixed_difference(host->disks[running].disk, &wanted,
 			pool < 0 || host->pools[pool] != disk_pool(host->disks[running].disk));
 		if (why)
 			refuse(refusals, "disk", settings->name, why);
@@ -150,16 +156,21 @@ static int refuse_what_is_fixed(
 		error, -EBUSY, "nothing was changed: %s; restart sluiced for that", refusals.text);
 }
 
-static void remove_gone(struct host *host, const struct configuration *next)
+static int remove_gone(struct host *host, const struct configuration *next, struct error *error)
 {
+	int result;
+
 	for (unsigned i = host->configuration->disks_count; i-- > 0;) {
 		const char *name = host->configuration->disks[i].name;
 
 		if (!host->disks[i].is_from_file || find_settings(next, name) >= 0)
 			continue;
 		log_info("disk '%s': removed by reload", name);
-		host_remove_disk(host, i);
+		result = host_remove_disk(host, i, error);
+		if (result < 0)
+			return result;
 	}
+	return 0;
 }
 
 /* The size first: a round that fails after it can be repeated. The slo leaves the new tree. */
@@ -255,10 +266,10 @@ int host_reload(struct host *host, struct error *error)
 	if (result < 0)
 		return error_prefix(error, result, "reload: ");
 	result = refuse_what_is_fixed(host, next, error);
-	if (result == 0) {
-		remove_gone(host, next);
+	if (result == 0)
+		result = remove_gone(host, next, error);
+	if (result == 0)
 		result = change_kept(host, next, error);
-	}
 	if (result == 0)
 		result = add_new(host, next, error);
 	configuration_free(next);

@@ -123,13 +123,15 @@ static int disk_remove(void *context, const json_t *params, json_t **result, str
 {
 	bool is_deleting = json_is_true(json_object_get(params, "delete_image"));
 	struct host *host = context;
-	int index = wanted_disk(host, params, error);
+	int index = wanted_disk(host, params, error), code;
 	char path[2 * PATH_MAX + 8];
 
 	if (index < 0)
 		return index;
 	image_path(host->disks[index].disk, path, sizeof path);
-	host_remove_disk(host, (unsigned)index);
+	code = host_remove_disk(host, (unsigned)index, error);
+	if (code < 0)
+		return code;
 	log_info("disk '%s': removed", json_string_value(json_object_get(params, "name")));
 	*result = json_pack("{s:s, s:b}", "image", path, "is_deleted", is_deleting && *path);
 	return is_deleting ? delete_image(path, error) : 0;

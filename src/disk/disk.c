@@ -180,20 +180,46 @@ static void release_trouble_caller(void *argument)
 		sidecore_redirect_caller(&disk->trouble_caller, VHOST_USER_NO_FD);
 }
 
-void disk_destroy(struct disk *disk)
+/* Let nobody in any more, and wait for what is in flight. Returns 0 or -ETIMEDOUT. */
+static int stop_serving(struct disk *disk, int timeout_ms)
 {
 	struct pool *pool = disk->pool;
 
+	disk->is_leaving = true;
 	/* Each call lets the sidecore look at completions once. */
 	do
 		sidecore_call(pool->sidecore, release_trouble_caller, disk);
 	while (__atomic_load_n(&disk->trouble_caller.is_in_flight, __ATOMIC_ACQUIRE));
-	vhost_user_backend_stop(disk->vhost);
+	return vhost_user_backend_stop(disk->vhost, timeout_ms);
+}
+
+static void free_disk(struct disk *disk)
+{
+	struct pool *pool = disk->pool;
+
 	sidecore_call(pool->sidecore, destroy_flow, disk);
 	disk->backend->ops->close(disk->backend);
 	TAILQ_REMOVE(&pool->disks, disk, link);
 	pool->disk_count--;
 	free(disk);
+}
+
+void disk_destroy(struct disk *disk)
+{
+	stop_serving(disk, -1);
+	free_disk(disk);
+}
+
+int disk_try_destroy(struct disk *disk, int timeout_ms, struct error *error)
+{
+	if (stop_serving(disk, timeout_ms) == 0) {
+		free_disk(disk);
+		return 0;
+	}
+	return error_set(error, -EBUSY,
+		"disk '%s': %llu requests are still on the device; its guest is disconnected, "
+		"remove it again when the device answers",
+		disk->config.name, (unsigned long long)counter_get(&disk->in_flight));
 }
 
 /* ---- changing ---- */
@@ -281,6 +307,7 @@ void disk_statistics(const struct disk *disk, struct disk_statistics *statistics
 
 	*statistics = (struct disk_statistics){
 		.is_connected = __atomic_load_n(&disk->is_connected, __ATOMIC_RELAXED),
+		.is_leaving = disk->is_leaving,
 		.is_broken = __atomic_load_n(&disk->is_broken, __ATOMIC_RELAXED),
 		.is_direct = disk->backend->is_direct,
 		.size_bytes = counter_get(&disk->size_bytes),

@@ -48,6 +48,13 @@ int disk_create(struct pool *pool, const struct disk_config *config, struct disk
 /* Disconnect the front end, wait until no request is in flight, remove the socket, close the image. */
 void disk_destroy(struct disk *disk);
 
+/*
+ * The same, but a device that hangs does not hold up the caller for longer than `timeout_ms`. Then
+ * returns -EBUSY, the requests counted in `error`; the disk serves nobody, but keeps its name, its
+ * image and its promises until this is called again and succeeds.
+ */
+int disk_try_destroy(struct disk *disk, int timeout_ms, struct error *error);
+
 /* Let the guest see another size. Returns 0 or a negative errno with `error` set. */
 int disk_resize(struct disk *disk, uint64_t size_bytes, struct error *error);
 
@@ -59,6 +66,7 @@ struct pool *disk_pool(const struct disk *disk);
 
 struct disk_statistics {
 	bool is_connected;   /* a front end is there */
+	bool is_leaving;     /* it is being removed, and waits for its device */
 	bool is_broken;	     /* its driver broke the protocol; its rings are stopped */
 	bool is_direct;	     /* O_DIRECT is in use */
 	uint64_t size_bytes; /* as it is now */

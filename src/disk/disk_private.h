@@ -32,7 +32,10 @@ struct disk {
 	struct backend *backend;
 	struct flow *flow;
 	struct vhost_user_backend *vhost;
-	TAILQ_ENTRY(disk) link; /* in the pool's list; control threads only */
+
+	/* Control threads only. */
+	TAILQ_ENTRY(disk) link; /* in the pool's list */
+	bool is_leaving;
 
 	/* The sidecore only. */
 	uint64_t size_bytes;	       /* what requests are checked against */

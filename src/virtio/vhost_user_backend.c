@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "virtio/vhost_user_listener.h"
 #include "virtio/vhost_user_session.h"
@@ -236,11 +237,26 @@ static void ring(int event_fd)
 		return;
 }
 
-void vhost_user_backend_stop(struct vhost_user_backend *backend)
+static int join(pthread_t thread, int timeout_ms)
 {
+	uint64_t until_ns = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	struct timespec until = {
+		.tv_sec = (time_t)(until_ns / NS_PER_S), .tv_nsec = (long)(until_ns % NS_PER_S)};
+
+	if (timeout_ms < 0)
+		return -pthread_join(thread, NULL);
+	return -pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until);
+}
+
+int vhost_user_backend_stop(struct vhost_user_backend *backend, int timeout_ms)
+{
+	int result;
+
 	ring(backend->stop_fd);
-	pthread_join(backend->thread, NULL);
-	free_backend(backend);
+	result = join(backend->thread, timeout_ms);
+	if (result == 0)
+		free_backend(backend);
+	return result;
 }
 
 void vhost_user_config_changed(struct vhost_user_backend *backend)

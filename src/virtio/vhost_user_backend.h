@@ -80,8 +80,13 @@ struct vhost_user_backend;
 int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	struct vhost_user_backend **backend, struct error *error);
 
-/* Disconnect, stop all queues, end the thread, remove the socket. */
-void vhost_user_backend_stop(struct vhost_user_backend *backend);
+/*
+ * Disconnect, stop all queues, end the thread, remove the socket.
+ *
+ * @timeout_ms: how long to wait for requests in flight; -1: as long as it takes
+ * Returns 0, or -ETIMEDOUT if some still are: nobody is served any more; call this again.
+ */
+int vhost_user_backend_stop(struct vhost_user_backend *backend, int timeout_ms);
 
 /* From any thread: configuration space has changed, tell the front end. */
 void vhost_user_config_changed(struct vhost_user_backend *backend);

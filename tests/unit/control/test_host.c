@@ -92,7 +92,7 @@ static void a_disk_can_be_added_and_removed(void **state)
 
 	assert_int_equal(add(fixture, EXTRA), 0);
 	assert_int_equal(host_find_disk(&fixture->host, "extra", NULL), 1);
-	host_remove_disk(&fixture->host, 0);
+	assert_int_equal(host_remove_disk(&fixture->host, 0, &fixture->error), 0);
 	assert_int_equal(host_find_disk(&fixture->host, "extra", NULL), 0);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 
@@ -19,6 +20,7 @@ struct fault_backend {
 struct fault_request {
 	struct backend_request inner;
 	struct timer timer;
+	STAILQ_ENTRY(fault_request) next; /* while it hangs */
 	struct fault_backend *fault;
 	struct backend_request *outer;
 	int failure; /* or 0: pass it on */
@@ -65,6 +67,19 @@ static void go_on(struct timer *timer, uint64_t now_ns)
 		inner->ops->submit(inner, &request->inner);
 }
 
+static STAILQ_HEAD(, fault_request) hanging = STAILQ_HEAD_INITIALIZER(hanging);
+
+void backend_fault_go_on(void *unused)
+{
+	struct fault_request *request;
+
+	backend_fault_plan.is_hanging = false;
+	while ((request = STAILQ_FIRST(&hanging))) {
+		STAILQ_REMOVE_HEAD(&hanging, next);
+		go_on(&request->timer, 0);
+	}
+}
+
 static void failed_later(struct sidecore_operation *operation, int result, unsigned cqe_flags)
 {
 	struct backend_request *inner =
@@ -97,6 +112,10 @@ static void fault_submit(struct backend *backend, struct backend_request *outer)
 	request->timer.expire = go_on;
 	if (is_to_fail(fault, outer))
 		request->failure = backend_fault_plan.failure;
+	if (backend_fault_plan.is_hanging) {
+		STAILQ_INSERT_TAIL(&hanging, request, next);
+		return;
+	}
 	if (backend_fault_plan.delay_ns && !sidecore_set_timer(fault->sidecore, &request->timer,
 						   clock_now_ns() + backend_fault_plan.delay_ns))
 		return;

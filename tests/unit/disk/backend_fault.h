@@ -5,6 +5,8 @@
 #ifndef SLUICE_TESTS_BACKEND_FAULT_H
 #define SLUICE_TESTS_BACKEND_FAULT_H
 
+#include <stdbool.h>
+
 #include "disk/backend.h"
 
 struct backend_fault_plan {
@@ -12,6 +14,7 @@ struct backend_fault_plan {
 	unsigned operations; /* those that fail: a mask of 1u << enum backend_operation */
 	unsigned fail_every; /* the Nth of them fails, and the 2Nth, ...; 0: none does */
 	int failure;	     /* a negative errno */
+	bool is_hanging;     /* keep requests until backend_fault_go_on */
 	uint64_t delay_ns;   /* added to every request of any kind; 0: none */
 };
 
@@ -19,5 +22,8 @@ struct backend_fault_plan {
 extern struct backend_fault_plan backend_fault_plan;
 
 extern const struct backend_ops backend_fault_ops;
+
+/* End the hanging: submit what was kept. For sidecore_call, on the sidecore of the disk. */
+void backend_fault_go_on(void *unused);
 
 #endif

@@ -118,8 +118,8 @@ static uint64_t address(const void *pointer)
 	return vhost_user_frontend_address(&frontend, pointer);
 }
 
-/* One request with its data in `parts` segments; returns its status. */
-static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, unsigned parts)
+/* One request with its data in `parts` segments. */
+static void send_request(uint32_t type, uint64_t sector, uint32_t bytes, unsigned parts)
 {
 	const struct virtio_blk_outhdr header = {.type = type, .sector = sector};
 	bool reads = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
@@ -136,6 +136,11 @@ static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, unsigned 
 				 reads ? 1 + parts : 1, frontend.data),
 		0);
 	kick();
+}
+
+static uint8_t request(uint32_t type, uint64_t sector, uint32_t bytes, unsigned parts)
+{
+	send_request(type, sector, bytes, parts);
 	return wait_for_status();
 }
 
@@ -292,6 +297,29 @@ static void a_failing_device_is_an_error_to_the_guest_and_a_counter_to_the_opera
 	pool_statistics(pool, &statistics);
 	assert_int_equal(statistics.errors, 1);
 	close_all();
+}
+
+static void a_device_that_hangs_does_not_hold_up_who_removes_the_disk(void **state)
+{
+	struct disk_config config = described("hangs");
+	struct disk_statistics statistics = {0};
+
+	backend_fault_plan =
+		(struct backend_fault_plan){.inner = backend_find("ram"), .is_hanging = true};
+	create(NULL, &config);
+	attach(&config, FEATURE(VIRTIO_BLK_F_FLUSH));
+	send_request(VIRTIO_BLK_T_IN, 0, 512, 1);
+	while (!statistics.in_flight)
+		disk_statistics(disk, &statistics);
+	assert_int_equal(disk_try_destroy(disk, 10, &error), -EBUSY);
+	assert_non_null(strstr(error.message, "disk 'hangs': 1 requests are still on the device"));
+	disk_statistics(disk, &statistics);
+	assert_true(statistics.is_leaving);
+	sidecore_call(sidecore, backend_fault_go_on, NULL);
+	assert_int_equal(disk_try_destroy(disk, 10000, &error), 0);
+	vhost_user_frontend_close(&frontend);
+	pool_destroy(pool);
+	sidecore_stop(sidecore);
 }
 
 /* A driver without FLUSH takes a completed write for a durable one, so the flush's failure is its. */
@@ -455,6 +483,7 @@ int main(void)
 		cmocka_unit_test(after_a_status_of_zero_a_ring_still_says_where_it_stood),
 		cmocka_unit_test(
 			a_failing_device_is_an_error_to_the_guest_and_a_counter_to_the_operator),
+		cmocka_unit_test(a_device_that_hangs_does_not_hold_up_who_removes_the_disk),
 		cmocka_unit_test(writes_are_flushed_for_a_driver_that_does_not_flush),
 		cmocka_unit_test(a_promise_that_cannot_be_kept_is_refused_with_the_shortfall),
 		cmocka_unit_test(a_read_only_disk_refuses_writes),
