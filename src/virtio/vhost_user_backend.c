@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "virtio/vhost_user_listener.h"
 #include "virtio/vhost_user_session.h"
 
@@ -20,6 +20,8 @@
 struct vhost_user_backend {
 	struct vhost_user_backend_config config;
 	struct vhost_user_session session;
+	struct log_source log;
+	char log_name[128];
 	pthread_t thread;
 	int listener;  /* -1 when a connected socket was given */
 	int connected; /* that socket, until it is served */
@@ -80,17 +82,17 @@ static void serve(struct vhost_user_backend *backend, int socket)
 	};
 	int result = 0;
 
-	log_info("disk '%s': front end connected", backend->config.name);
+	log_from(&backend->log, LOG_LEVEL_INFO, "front end connected");
 	limit_stalls(socket);
 	drain(backend->config_fd);
-	session_open(&backend->session, &backend->config, socket);
+	session_open(&backend->session, &backend->config, &backend->log, socket);
 	operations->connection_changed(backend->config.device, true);
 	while (result == 0)
 		if (poll(events, sizeof events / sizeof *events, -1) > 0)
 			result = serve_events(backend, events);
 	session_close(&backend->session);
 	operations->connection_changed(backend->config.device, false);
-	log_info("disk '%s': front end disconnected%s%s", backend->config.name,
+	log_from(&backend->log, LOG_LEVEL_INFO, "front end disconnected%s%s",
 		result == -ECONNRESET || result == -ECANCELED ? "" : ": ",
 		result == -ECONNRESET || result == -ECANCELED ? "" : strerror(-result));
 }
@@ -116,7 +118,7 @@ static int wait_for_front_end(struct vhost_user_backend *backend)
 		if (socket >= 0)
 			return socket;
 		/* Out of descriptors, say: the front end waits in the backlog; do not spin. */
-		log_warning("disk '%s': cannot accept a front end: %s", backend->config.name,
+		log_from(&backend->log, LOG_LEVEL_WARNING, "cannot accept a front end: %s",
 			strerror(errno));
 		poll(&events[1], 1, 1000);
 	}
@@ -214,6 +216,8 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	if (!new_one)
 		return error_set(error, -ENOMEM, "no memory for a vhost-user session");
 	new_one->config = *config;
+	snprintf(new_one->log_name, sizeof new_one->log_name, "disk '%s'", config->name);
+	new_one->log.name = new_one->log_name;
 	new_one->listener = new_one->connected = -1;
 	result = open_events(new_one, error);
 	if (result == 0)

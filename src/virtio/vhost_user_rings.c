@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "virtio/vhost_user_session.h"
 
 /* ---- starting and stopping ---- */
@@ -57,8 +56,7 @@ static void start_ring(struct vhost_user_session *session, unsigned index)
 		return;
 	}
 	ring->has_failed = true;
-	log_error("disk '%s': queue %u cannot start: %s", session->config->name, index,
-		error.message);
+	log_from(session->log, LOG_LEVEL_ERROR, "queue %u cannot start: %s", index, error.message);
 }
 
 static void stop_ring(struct vhost_user_session *session, unsigned index)

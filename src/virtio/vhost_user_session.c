@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
-
 #define FEATURE(bit) (1ull << (bit))
 
 static const uint64_t ring_features = FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_F_RING_PACKED) |
@@ -120,8 +118,9 @@ void session_send_config_change(struct vhost_user_session *session)
 		return;
 	result = vhost_user_send(session->request_fd, &message);
 	if (result < 0)
-		log_warning("disk '%s': the front end does not hear that the size has changed: %s",
-			session->config->name, strerror(-result));
+		log_from(session->log, LOG_LEVEL_WARNING,
+			"the front end does not hear that the size has changed: %s",
+			strerror(-result));
 }
 
 /* ---- status and reset ---- */
@@ -184,8 +183,8 @@ static int set_status(
 void session_report_trouble(struct vhost_user_session *session, const char *reason)
 {
 	session->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	log_error("disk '%s': ring stopped: %s; the guest must reset the device",
-		session->config->name, reason);
+	log_from(session->log, LOG_LEVEL_ERROR, "ring stopped: %s; the guest must reset the device",
+		reason);
 }
 
 /* ---- dispatch ---- */
@@ -273,7 +272,7 @@ static int handle(struct vhost_user_session *session, const struct message_kind 
 		session_pause_rings(session);
 	result = kind->handle(session, message, &error);
 	if (result < 0)
-		log_warning("disk '%s': %s refused: %s", session->config->name,
+		log_from(session->log, LOG_LEVEL_WARNING, "%s refused: %s",
 			vhost_user_request_name(message->header.request), error.message);
 	if (kind->traits & UPDATES_RINGS)
 		session_update_rings(session);
@@ -309,10 +308,11 @@ int session_serve_message(struct vhost_user_session *session)
 		return result;
 	kind = find_kind(&message);
 	if (!kind || !has_right_size(kind, &message)) {
-		log_error("disk '%s': front end disconnected for a message that it may not send: "
-			  "%s (%u), %u bytes",
-			session->config->name, vhost_user_request_name(message.header.request),
-			message.header.request, message.header.size_bytes);
+		log_from(session->log, LOG_LEVEL_ERROR,
+			"front end disconnected for a message that it may not send: %s (%u), %u "
+			"bytes",
+			vhost_user_request_name(message.header.request), message.header.request,
+			message.header.size_bytes);
 		vhost_user_close_fds(&message);
 		return -EPROTO;
 	}
@@ -328,10 +328,11 @@ int session_serve_message(struct vhost_user_session *session)
 /* ---- the session ---- */
 
 void session_open(struct vhost_user_session *session,
-	const struct vhost_user_backend_config *config, int socket)
+	const struct vhost_user_backend_config *config, struct log_source *lines, int socket)
 {
 	memset(session, 0, sizeof *session);
 	session->config = config;
+	session->log = lines;
 	session->socket = socket;
 	session->request_fd = VHOST_USER_NO_FD;
 	guest_memory_init(&session->memory);

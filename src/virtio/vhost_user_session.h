@@ -4,6 +4,7 @@
 #ifndef SLUICE_VIRTIO_VHOST_USER_SESSION_H
 #define SLUICE_VIRTIO_VHOST_USER_SESSION_H
 
+#include "base/log_source.h"
 #include "virtio/vhost_user_backend.h"
 #include "virtio/vhost_user_message.h"
 
@@ -30,6 +31,7 @@ struct session_inflight {
 
 struct vhost_user_session {
 	const struct vhost_user_backend_config *config;
+	struct log_source *log;
 	int socket;
 	int request_fd; /* channel for the back end's own requests, or VHOST_USER_NO_FD */
 	uint64_t features;
@@ -41,7 +43,7 @@ struct vhost_user_session {
 };
 
 void session_open(struct vhost_user_session *session,
-	const struct vhost_user_backend_config *config, int socket);
+	const struct vhost_user_backend_config *config, struct log_source *lines, int socket);
 
 /* Stop all rings, unmap all memory, close all descriptors. */
 void session_close(struct vhost_user_session *session);

@@ -67,6 +67,7 @@ static const struct vhost_user_backend_config config = {
 /* ---- the front end ---- */
 
 static struct vhost_user_session session;
+static struct log_source lines = {.name = "disk 'test'"};
 static int front_end;
 static int memory_fd;
 
@@ -130,7 +131,7 @@ static int set_up(void **state)
 	assert_int_equal(ftruncate(memory_fd, MEMORY_BYTES), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
 	front_end = sockets[0];
-	session_open(&session, &config, sockets[1]);
+	session_open(&session, &config, &lines, sockets[1]);
 	share_memory();
 	return 0;
 }
