@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/units.h"
 
-#define SEGMENTS_MAX 126u
 #define REQUEST_BYTES_MAX (16u << 20)
 
 enum option_key {
@@ -157,7 +156,7 @@ static const struct setting settings[] = {
 	{KEY_PACKED, take_yes, WORKLOAD(is_packed), 0, 0},
 	{KEY_NO_EVENT_INDEX, take_no, WORKLOAD(has_event_index), 0, 0},
 	{KEY_INDIRECT, take_yes, WORKLOAD(uses_indirect), 0, 0},
-	{KEY_SEGMENTS, take_small_count, WORKLOAD(segments), 1, SEGMENTS_MAX},
+	{KEY_SEGMENTS, take_small_count, WORKLOAD(segments), 1, WORKLOAD_SEGMENTS_MAX},
 	{KEY_INTERRUPTS, take_yes, WORKLOAD(waits_for_calls), 0, 0},
 	{KEY_CPU, take_small_count, WORKLOAD(cpu), 0, 1023},
 	{KEY_JSON, take_yes, OPTION(is_json), 0, 0},

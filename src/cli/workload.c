@@ -14,7 +14,8 @@
 #include "virtio/vhost_user_frontend.h"
 
 #define SECTOR_BYTES 512u
-#define SEGMENTS_MAX 126u
+#define QUEUE_SIZE_MIN 64u
+#define QUEUE_SIZE_MAX 1024u /* that back ends commonly take */
 #define COMPLETIONS_MAX 64u
 #define LINE_BYTES 64u
 #define STATUS_PENDING 0xff
@@ -33,7 +34,7 @@ struct slot {
 	uint64_t offset_bytes;
 	uint64_t due_ns;
 	struct slot *next_free;
-	struct driver_segment segments[SEGMENTS_MAX + 2];
+	struct driver_segment segments[WORKLOAD_SEGMENTS_MAX + 2];
 	bool is_write;
 };
 
@@ -76,15 +77,30 @@ static uint64_t wanted_features(const struct workload_config *config)
 	       (config->queue_count > 1 ? 1ull << VIRTIO_BLK_F_MQ : 0);
 }
 
-/* Room for all slots' descriptors when nothing is indirect. */
+/* Room for all slots' descriptors: each with a header and a status, unless they are indirect. */
+static unsigned needed_descriptors(const struct workload_config *config)
+{
+	return config->depth * (config->uses_indirect ? 1 : config->segments + 2);
+}
+
 static uint16_t queue_size(const struct workload_config *config)
 {
-	unsigned needed = config->depth * (config->uses_indirect ? 1 : config->segments + 2);
-	unsigned size = 64;
+	unsigned size = QUEUE_SIZE_MIN;
 
-	while (size < needed && size < 1024)
+	while (size < needed_descriptors(config))
 		size *= 2;
 	return (uint16_t)size;
+}
+
+static int check_queue_size(const struct workload_config *config, struct error *error)
+{
+	if (needed_descriptors(config) <= QUEUE_SIZE_MAX)
+		return 0;
+	return error_set(error, -EINVAL,
+		"%u requests of %u segments need %u descriptors and a queue has %u; use "
+		"--indirect, "
+		"or less of either",
+		config->depth, config->segments, needed_descriptors(config), QUEUE_SIZE_MAX);
 }
 
 static int open_frontend(struct workload *workload)
@@ -335,9 +351,17 @@ static void sleep_until_called(struct workload *workload)
 			workload->result->calls_received++;
 }
 
+static bool anything_in_flight(const struct workload *workload)
+{
+	for (unsigned i = 0; i < workload->config->queue_count; i++)
+		if (workload->queues[i].in_flight)
+			return true;
+	return false;
+}
+
 static int idle(struct workload *workload, unsigned *idle_rounds)
 {
-	if (workload->config->waits_for_calls && workload->queues[0].in_flight)
+	if (workload->config->waits_for_calls && anything_in_flight(workload))
 		sleep_until_called(workload);
 	else
 		cpu_relax();
@@ -349,14 +373,6 @@ static int idle(struct workload *workload, unsigned *idle_rounds)
 }
 
 /* ---- running ---- */
-
-static bool anything_in_flight(const struct workload *workload)
-{
-	for (unsigned i = 0; i < workload->config->queue_count; i++)
-		if (workload->queues[i].in_flight)
-			return true;
-	return false;
-}
 
 static bool is_over(const struct workload *workload, const volatile int *interrupted)
 {
@@ -426,6 +442,9 @@ int workload_run(const struct workload_config *config, const volatile int *inter
 	int status;
 
 	memset(result, 0, sizeof *result);
+	status = check_queue_size(config, error);
+	if (status < 0)
+		return status;
 	if (config->cpu >= 0 && cpu_pin_thread(config->cpu) < 0)
 		return error_set(error, -EINVAL, "cannot run on CPU %d", config->cpu);
 	status = open_frontend(&workload);

@@ -16,13 +16,14 @@
 #include "base/histogram.h"
 
 #define WORKLOAD_DEPTH_MAX 256u
+#define WORKLOAD_SEGMENTS_MAX 126u
 
 struct workload_config {
 	const char *socket_path;
 	unsigned queue_count;
 	unsigned depth; /* requests in flight per queue, at most WORKLOAD_DEPTH_MAX */
 	uint64_t request_bytes;
-	unsigned segments;	/* data segments per request */
+	unsigned segments;	/* data segments per request, at most WORKLOAD_SEGMENTS_MAX */
 	unsigned write_percent; /* 0 to 100; the rest are reads */
 	bool is_sequential;
 	bool is_packed;
@@ -55,7 +56,8 @@ struct workload_result {
 /*
  * Run a workload to its end, or until `*interrupted` becomes true.
  *
- * Returns 0 or a negative errno with `error` set: nothing listens, the device is too small or hangs up.
+ * Returns 0 or a negative errno with `error` set: a queue cannot hold so many requests of so many
+ * segments, nothing listens, the device is too small or hangs up.
  */
 int workload_run(const struct workload_config *config, const volatile int *interrupted,
 	struct workload_result *result, struct error *error);

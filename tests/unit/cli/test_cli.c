@@ -1,12 +1,14 @@
 /* What the command prints, and what it makes of its options. */
 #include "../cmocka_all.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
 #include "cli/table.h"
+#include "cli/workload.h"
 
 static void a_table_is_aligned(void **state)
 {
@@ -167,6 +169,26 @@ static void options_that_make_no_sense_are_refused(void **state)
 		assert_null(options(wrong[i]));
 }
 
+static void a_workload_that_no_queue_can_hold_is_refused(void **state)
+{
+	struct workload_config config = {
+		.socket_path = "/nonexistent",
+		.queue_count = 1,
+		.depth = 256,
+		.request_bytes = 4096,
+		.segments = 8,
+		.cpu = -1,
+	};
+	static struct workload_result result;
+	const int interrupted = 0;
+	struct error error;
+
+	assert_int_equal(workload_run(&config, &interrupted, &result, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "need 2560 descriptors and a queue has 1024"));
+	config.uses_indirect = true;
+	assert_int_equal(workload_run(&config, &interrupted, &result, &error), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(options_become_parameters),
 		cmocka_unit_test(no_tier_is_an_empty_list),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_workload_that_no_queue_can_hold_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
