@@ -12,37 +12,37 @@
 #include "cli/command.h"
 #include "control/suggest.h"
 
-enum kind { TEXT, NUMBER, FLAG, TIER };
-
-static const struct {
-	const char *option;
+struct disk_option {
+	const char *name;
 	const char *parent[2]; /* where the value goes below the parameters */
 	const char *key;
-	enum kind kind;
-} table[] = {
-	{"pool", {0}, "pool", TEXT},
-	{"size", {0}, "size", TEXT},
-	{"image", {0}, "image", TEXT},
-	{"socket", {0}, "socket", TEXT},
-	{"serial", {0}, "serial", TEXT},
-	{"queues", {0}, "queues", NUMBER},
-	{"read-only", {0}, "read_only", FLAG},
-	{"weight", {"slo"}, "weight", NUMBER},
-	{"tier", {"slo"}, "tiers", TIER},
-	{"limit-iops", {"slo", "limit"}, "iops", TEXT},
-	{"limit-iops-burst", {"slo", "limit"}, "iops_burst", TEXT},
-	{"limit-bytes", {"slo", "limit"}, "bytes_per_s", TEXT},
-	{"limit-bytes-burst", {"slo", "limit"}, "bytes_burst", TEXT},
+	/* Put the value into that object; false (complained about) if it is not one. */
+	bool (*take)(json_t *object, const struct disk_option *option, char *text);
 };
 
-#define OPTIONS (sizeof table / sizeof *table)
-
-/* The object `key` of another, made if it is not there. */
-static json_t *below(json_t *object, const char *key)
+static bool take_text(json_t *object, const struct disk_option *option, char *text)
 {
-	if (!json_object_get(object, key))
-		json_object_set_new(object, key, json_object());
-	return json_object_get(object, key);
+	json_object_set_new(object, option->key, json_string(text));
+	return true;
+}
+
+static bool take_flag(json_t *object, const struct disk_option *option, char *text)
+{
+	json_object_set_new(object, option->key, json_true());
+	return true;
+}
+
+static bool take_number(json_t *object, const struct disk_option *option, char *text)
+{
+	char *end;
+	long long value = strtoll(text, &end, 10);
+
+	if (!*text || *end) {
+		cli_misuse("--%s: '%s' is not a whole number", option->name, text);
+		return false;
+	}
+	json_object_set_new(object, option->key, json_integer(value));
+	return true;
 }
 
 /* "burst=64,rate=2000,within=5ms"; NULL if it is not that. "none" is no tier at all. */
@@ -67,55 +67,56 @@ static json_t *parse_tier(char *text)
 	return NULL;
 }
 
-static bool add_tier(json_t *slo, char *text)
+static bool take_tier(json_t *object, const struct disk_option *option, char *text)
 {
-	json_t *tiers = json_object_get(slo, "tiers"), *tier;
+	json_t *tiers = json_object_get(object, option->key), *tier;
 
 	if (!tiers)
-		json_object_set_new(slo, "tiers", tiers = json_array());
+		json_object_set_new(object, option->key, tiers = json_array());
 	if (strcmp(text, "none") == 0)
 		return true;
 	tier = parse_tier(text);
 	if (!tier) {
-		cli_misuse("--tier: write it like burst=64,rate=2000,within=5ms");
+		cli_misuse("--%s: write it like burst=64,rate=2000,within=5ms", option->name);
 		return false;
 	}
 	json_array_append_new(tiers, tier);
 	return true;
 }
 
-static bool add_number(json_t *object, const char *option, const char *key, const char *text)
-{
-	char *end;
-	long long value = strtoll(text, &end, 10);
+static const struct disk_option table[] = {
+	{"pool", {0}, "pool", take_text},
+	{"size", {0}, "size", take_text},
+	{"image", {0}, "image", take_text},
+	{"socket", {0}, "socket", take_text},
+	{"serial", {0}, "serial", take_text},
+	{"queues", {0}, "queues", take_number},
+	{"read-only", {0}, "read_only", take_flag},
+	{"weight", {"slo"}, "weight", take_number},
+	{"tier", {"slo"}, "tiers", take_tier},
+	{"limit-iops", {"slo", "limit"}, "iops", take_text},
+	{"limit-iops-burst", {"slo", "limit"}, "iops_burst", take_text},
+	{"limit-bytes", {"slo", "limit"}, "bytes_per_s", take_text},
+	{"limit-bytes-burst", {"slo", "limit"}, "bytes_burst", take_text},
+};
 
-	if (!*text || *end) {
-		cli_misuse("--%s: '%s' is not a whole number", option, text);
-		return false;
-	}
-	json_object_set_new(object, key, json_integer(value));
-	return true;
+#define OPTIONS (sizeof table / sizeof *table)
+
+/* The object `key` of another, made if it is not there. */
+static json_t *below(json_t *object, const char *key)
+{
+	if (!json_object_get(object, key))
+		json_object_set_new(object, key, json_object());
+	return json_object_get(object, key);
 }
 
-static bool take_option(json_t *params, size_t index, char *text)
+static bool take_option(json_t *params, const struct disk_option *option, char *text)
 {
 	json_t *object = params;
 
-	for (size_t i = 0; i < 2 && table[index].parent[i]; i++)
-		object = below(object, table[index].parent[i]);
-	switch (table[index].kind) {
-	case TIER:
-		return add_tier(object, text);
-	case NUMBER:
-		return add_number(object, table[index].option, table[index].key, text);
-	case FLAG:
-		json_object_set_new(object, table[index].key, json_true());
-		return true;
-	case TEXT:
-		json_object_set_new(object, table[index].key, json_string(text));
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < 2 && option->parent[i]; i++)
+		object = below(object, option->parent[i]);
+	return option->take(object, option, text);
 }
 
 static void complain(const char *command, const char *word)
@@ -123,7 +124,7 @@ static void complain(const char *command, const char *word)
 	const char *names[OPTIONS], *nearest;
 
 	for (size_t i = 0; i < OPTIONS; i++)
-		names[i] = table[i].option;
+		names[i] = table[i].name;
 	nearest = suggest_nearest(word + strspn(word, "-"), names, OPTIONS);
 	cli_misuse("'sluice %s' does not understand '%s' or lacks its value%s%s%s", command, word,
 		nearest ? "; did you mean '--" : "", nearest ? nearest : "", nearest ? "'?" : "");
@@ -137,12 +138,12 @@ json_t *disk_options_parse(int argc, char **argv)
 	int code, index = 0;
 
 	for (size_t i = 0; i < OPTIONS; i++)
-		long_options[i] = (struct option){table[i].option,
-			table[i].kind == FLAG ? no_argument : required_argument, NULL, 1};
+		long_options[i] = (struct option){table[i].name,
+			table[i].take == take_flag ? no_argument : required_argument, NULL, 1};
 	optind = 0;
 	opterr = 0;
 	while (is_good && (code = getopt_long(argc, argv, "", long_options, &index)) >= 0) {
-		is_good = code == 1 && take_option(params, (size_t)index, optarg);
+		is_good = code == 1 && take_option(params, &table[index], optarg);
 		if (code != 1)
 			complain(argv[0], argv[optind - 1]);
 	}

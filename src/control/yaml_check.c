@@ -24,14 +24,14 @@ static const char *scalar_text(const yaml_node_t *node)
 
 static const char *node_kind(const yaml_node_t *node)
 {
-	switch (node->type) {
-	case YAML_MAPPING_NODE:
-		return "a mapping";
-	case YAML_SEQUENCE_NODE:
-		return "a list";
-	default:
-		return "a single value";
-	}
+	static const char *const names[] = {
+		[YAML_NO_NODE] = "nothing",
+		[YAML_SCALAR_NODE] = "a single value",
+		[YAML_SEQUENCE_NODE] = "a list",
+		[YAML_MAPPING_NODE] = "a mapping",
+	};
+
+	return names[node->type];
 }
 
 static size_t field_names(const cyaml_schema_field_t *fields, const char *names[KEYS_MAX])
