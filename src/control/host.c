@@ -22,10 +22,9 @@ static int start_sidecore(
 	values_of_sidecore(settings, "", &config, problems);
 	free(problems);
 	result = sidecore_start(&config, &host->sidecores[host->sidecore_count], error);
-	if (result < 0)
-		return error_prefix(error, result, "sidecore '%s': ", config.name);
-	host->sidecore_count++;
-	return 0;
+	if (result == 0)
+		host->sidecore_count++;
+	return result;
 }
 
 static int start_sidecores(struct host *host, struct error *error)
@@ -47,18 +46,15 @@ static int start_pool(struct host *host, unsigned index, struct error *error)
 	struct problems *problems = calloc(1, sizeof *problems);
 	const struct pool_settings *settings = &host->configuration->pools[index];
 	struct pool_config config;
-	int sidecore, result;
+	int sidecore;
 
 	if (!problems)
 		return error_set(error, -ENOMEM, "out of memory");
 	values_of_pool(settings, "", &config, problems);
 	sidecore = reference_to_sidecore(host->configuration, settings, "", problems);
 	free(problems);
-	result = pool_create(
+	return pool_create(
 		&config, host->sidecores[sidecore < 0 ? 0 : sidecore], &host->pools[index], error);
-	if (result < 0)
-		return error_prefix(error, result, "pool '%s': ", config.name);
-	return 0;
 }
 
 /* The list is emptied and filled again, each disk taking the way that one added later takes. */

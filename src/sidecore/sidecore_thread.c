@@ -71,7 +71,6 @@ static void run(struct sidecore *sidecore)
 static void *thread_main(void *argument)
 {
 	struct sidecore *sidecore = argument;
-
 	char thread_name[16];
 
 	/* The kernel's limit; it shortens only what ps and top show. */
@@ -134,8 +133,10 @@ int sidecore_start(
 		goto fail_eventfd;
 	}
 	result = timer_heap_init(&new_one->timers, SIDECORE_TIMERS_MAX);
-	if (result < 0)
+	if (result < 0) {
+		error_set(error, result, "sidecore '%s': no memory for timers", config->name);
 		goto fail_timers;
+	}
 	result = start_thread(new_one, error);
 	if (result < 0)
 		goto fail_thread;

@@ -199,6 +199,24 @@ static void reload_of_a_broken_file_changes_nothing(void **state)
 	assert_int_equal(fixture->host.configuration->disks_count, 1);
 }
 
+/* What failed names itself; whoever passes that on does not name it again. */
+static void a_sidecore_that_cannot_start_is_named_once(void **state)
+{
+	struct sidecore_settings sidecore = {
+		.name = strdup("io0"), .cpu = malloc(sizeof(uint16_t))};
+	struct configuration *configuration = calloc(1, sizeof *configuration);
+	struct host host = {0};
+	struct error error;
+
+	*sidecore.cpu = UINT16_MAX;
+	configuration->sidecores = malloc(sizeof sidecore);
+	configuration->sidecores[0] = sidecore;
+	configuration->sidecores_count = 1;
+	assert_int_equal(host_start(&host, configuration, -1, &error), -EINVAL);
+	host_stop(&host);
+	assert_int_equal(strncmp(error.message, "sidecore 'io0': cannot run", 26), 0);
+}
+
 static void a_disk_does_not_shrink(void **state)
 {
 	struct fixture *fixture = *state;
@@ -224,6 +242,7 @@ int main(void)
 		WITH_HOST(reload_refuses_by_name_what_needs_a_restart),
 		WITH_HOST(reload_of_a_broken_file_changes_nothing),
 		WITH_HOST(a_disk_does_not_shrink),
+		cmocka_unit_test(a_sidecore_that_cannot_start_is_named_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
