@@ -49,21 +49,25 @@ void sidecore_watch(struct sidecore *sidecore, struct doorbell *doorbell)
 	arm_doorbell(doorbell);
 }
 
-/* The cancellation's own completion says nothing that the poll's doesn't. */
+/* A cancellation's own completion says nothing that the cancelled operation's doesn't. */
 static void ignore_result(struct sidecore_operation *operation, int result, unsigned cqe_flags)
 {
 }
 
-static struct sidecore_operation cancellation = {.complete = ignore_result};
+/* Not poll_remove, for polls: that gives up (EALREADY) on one that a kick has just woken. */
+static void cancel(struct sidecore *sidecore, struct sidecore_operation *operation)
+{
+	struct io_uring_sqe *entry = sidecore_prepare(sidecore, &sidecore->cancellation);
+
+	sidecore->cancellation.complete = ignore_result;
+	io_uring_prep_cancel(entry, operation, 0);
+}
 
 void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbell *doorbell))
 {
-	struct io_uring_sqe *entry = sidecore_prepare(doorbell->sidecore, &cancellation);
-
 	doorbell->is_watched = false;
 	doorbell->unwatched = unwatched;
-	/* Not poll_remove: that gives up (EALREADY) on a poll that a kick has just woken. */
-	io_uring_prep_cancel(entry, &doorbell->operation, 0);
+	cancel(doorbell->sidecore, &doorbell->operation);
 }
 
 /* ---- callers ---- */
@@ -108,9 +112,7 @@ void sidecore_redirect_caller(struct caller *caller, int fd)
 {
 	if (caller->is_in_flight) {
 		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
-		struct io_uring_sqe *entry = sidecore_prepare(caller->sidecore, &cancellation);
-
-		io_uring_prep_cancel(entry, &caller->operation, 0);
+		cancel(caller->sidecore, &caller->operation);
 		io_uring_submit(&caller->sidecore->ring);
 	}
 	caller->fd = fd;
