@@ -61,16 +61,3 @@ uint64_t histogram_mean(const struct histogram *histogram)
 
 	return count ? counter_get(&histogram->sum) / count : 0;
 }
-
-void histogram_merge(struct histogram *to, const struct histogram *from)
-{
-	uint64_t max = counter_get(&from->max);
-	unsigned index;
-
-	for (index = 0; index < HISTOGRAM_BUCKETS; index++)
-		counter_add(&to->buckets[index], counter_get(&from->buckets[index]));
-	counter_add(&to->count, counter_get(&from->count));
-	counter_add(&to->sum, counter_get(&from->sum));
-	if (max > to->max)
-		counter_set(&to->max, max);
-}

@@ -32,9 +32,6 @@ uint64_t histogram_quantile(const struct histogram *histogram, double fraction);
 /* Mean of the values recorded, 0 if there are none. */
 uint64_t histogram_mean(const struct histogram *histogram);
 
-/* Add what `from` has counted to `to`. */
-void histogram_merge(struct histogram *to, const struct histogram *from);
-
 /* The largest value that bucket `index` counts: for printing distributions. */
 uint64_t histogram_bucket_limit(unsigned index);
 

@@ -7,8 +7,7 @@
 
 int claims_init(struct claims *claims, unsigned capacity)
 {
-	*claims = (struct claims){.capacity = capacity};
-	claims->claims = calloc(capacity ? capacity : 1, sizeof *claims->claims);
+	*claims = (struct claims){.claims = calloc(capacity + 1u, sizeof *claims->claims)};
 	return claims->claims ? 0 : -ENOMEM;
 }
 

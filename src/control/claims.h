@@ -12,7 +12,6 @@ struct claim {
 struct claims {
 	struct claim *claims;
 	unsigned count;
-	unsigned capacity;
 };
 
 /* Returns 0 or -ENOMEM. */

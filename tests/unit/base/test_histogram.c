@@ -52,18 +52,6 @@ static void bucket_limits_rise_and_hold_their_values(void **state)
 	assert_int_equal(histogram.buckets[101], 1);
 }
 
-static void merge_adds_counts(void **state)
-{
-	static struct histogram other;
-
-	histogram_record(&histogram, 10);
-	histogram_record(&other, 5000);
-	histogram_merge(&histogram, &other);
-	assert_int_equal(histogram.count, 2);
-	assert_int_equal(histogram.max, 5000);
-	assert_int_equal(histogram_quantile(&histogram, 0.5), 10);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,7 +59,6 @@ int main(void)
 		cmocka_unit_test_setup(quantile_is_at_most_a_thirty_second_too_high, reset),
 		cmocka_unit_test_setup(quantile_never_exceeds_the_maximum, reset),
 		cmocka_unit_test_setup(bucket_limits_rise_and_hold_their_values, reset),
-		cmocka_unit_test_setup(merge_adds_counts, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
