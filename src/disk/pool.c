@@ -21,11 +21,7 @@ double pool_cost_units(
 /* The dearest request that can be guaranteed. */
 static double largest_request_units(const struct pool_config *config)
 {
-	double read = slo_cost_units(&config->cost, SLO_READ, false, config->largest_request_bytes);
-	double write =
-		slo_cost_units(&config->cost, SLO_WRITE, false, config->largest_request_bytes);
-
-	return read > write ? read : write;
+	return slo_cost_units_max(&config->cost, config->largest_request_bytes);
 }
 
 struct admission_pool pool_admission(const struct pool_config *config)

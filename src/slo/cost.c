@@ -1,5 +1,7 @@
 #include "slo/cost.h"
 
+#include <math.h>
+
 /* 0.8 + 4096 * b = 1 and 0.8 + 65536 * b = 4. */
 #define DEFAULT_PRICE                                                    \
 	{                                                                \
@@ -23,4 +25,15 @@ double slo_cost_units(const struct slo_cost_model *model, enum slo_operation ope
 	if (operation == SLO_DISCARD || operation == SLO_WRITE_ZEROES)
 		return price->units_per_operation;
 	return price->units_per_operation + price->units_per_byte * (double)bytes;
+}
+
+double slo_cost_units_max(const struct slo_cost_model *model, uint64_t bytes)
+{
+	double most = 0;
+
+	for (int is_sequential = 0; is_sequential <= 1; is_sequential++) {
+		most = fmax(most, slo_cost_units(model, SLO_READ, is_sequential, bytes));
+		most = fmax(most, slo_cost_units(model, SLO_WRITE, is_sequential, bytes));
+	}
+	return most;
 }

@@ -25,4 +25,7 @@ enum slo_operation {
 double slo_cost_units(const struct slo_cost_model *model, enum slo_operation operation,
 	bool is_sequential, uint64_t bytes);
 
+/* What the dearest read or write of so many bytes costs. */
+double slo_cost_units_max(const struct slo_cost_model *model, uint64_t bytes);
+
 #endif
