@@ -1,7 +1,6 @@
 #include "cli/disk_show.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/units.h"
 #include "cli/command.h"
@@ -131,16 +130,11 @@ static void show_statistics(const json_t *disk, FILE *to)
 /* Where the bytes are. */
 static void show_image(const json_t *disk, FILE *to)
 {
-	const char *image = cli_text(disk, "image"), *backend = cli_text(disk, "backend");
+	const char *image = cli_text(disk, "image");
 
-	fprintf(to, "\npool     %s, ", cli_text(disk, "pool"));
-	if (strcmp(backend, "file") != 0)
-		fprintf(to, "back end %s", backend);
-	else if (*image)
-		fprintf(to, "image %s", image);
-	else
-		fprintf(to, "image %s.img", cli_text(disk, "name"));
-	fprintf(to, "%s%s\n", cli_is(disk, "is_read_only") ? ", read-only" : "",
+	fprintf(to, "\npool     %s, %s %s%s%s\n", cli_text(disk, "pool"),
+		*image ? "image" : "back end", *image ? image : cli_text(disk, "backend"),
+		cli_is(disk, "is_read_only") ? ", read-only" : "",
 		cli_is(disk, "is_direct") ? ", O_DIRECT" : "");
 }
 

@@ -7,6 +7,7 @@
 #include "control/references.h"
 #include "control/run_directory.h"
 #include "control/values.h"
+#include "disk/image.h"
 
 /* What the checks of single disks learn for the checks of all. */
 struct survey {
@@ -78,14 +79,13 @@ static bool is_on_files(const struct pool_settings *pool)
 static void claim_image(const struct pool_settings *pool, const struct disk_config *config,
 	unsigned index, struct survey *survey)
 {
+	char path[PATH_MAX];
+
 	if (!is_on_files(pool) || config->is_read_only)
 		return;
-	if (*config->image == '/')
-		claims_add(&survey->images, index, "%s", config->image);
-	else
-		claims_add(&survey->images, index, "%s/%s%s", pool->path ? pool->path : "",
-			*config->image ? config->image : config->name,
-			*config->image ? "" : ".img");
+	if (image_path(pool->path ? pool->path : "", config->image, config->name, path,
+		    sizeof path) == 0)
+		claims_add(&survey->images, index, "%s", path);
 }
 
 static void check_disk(const struct configuration *configuration, unsigned index,

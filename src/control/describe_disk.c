@@ -155,12 +155,14 @@ json_t *describe_disk(const struct host *host, unsigned index)
 	const struct disk_config *config = disk_config(disk);
 	json_t *description = describe_disk_briefly(host, index);
 	struct disk_statistics statistics;
+	char image[PATH_MAX];
 
 	disk_statistics(disk, &statistics);
 	json_object_set_new(description, "serial", json_string(config->serial));
 	json_object_set_new(
 		description, "backend", json_string(pool_config(disk_pool(disk))->backend->name));
-	json_object_set_new(description, "image", json_string(config->image));
+	disk_image(disk, image, sizeof image);
+	json_object_set_new(description, "image", json_string(image));
 	json_object_set_new(description, "is_direct", json_boolean(statistics.is_direct));
 	json_object_set_new(
 		description, "is_from_file", json_boolean(host->disks[index].is_from_file));

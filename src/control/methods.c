@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -93,6 +94,19 @@ static int disk_add(void *context, const json_t *params, json_t **result, struct
 	return 0;
 }
 
+/* A device's node is not ours to delete. */
+static int check_deletable(const char *path, struct error *error)
+{
+	struct stat status;
+
+	if (!*path || stat(path, &status) < 0 || S_ISREG(status.st_mode))
+		return 0;
+	return error_set(error, -EINVAL,
+		"the disk's image %s is not a file and cannot be deleted; remove the disk without "
+		"that",
+		path);
+}
+
 static int delete_image(const char *path, struct error *error)
 {
 	if (!*path || unlink(path) == 0)
@@ -102,34 +116,20 @@ static int delete_image(const char *path, struct error *error)
 		strerror(errno));
 }
 
-/* The file of a disk's image; empty if it is not in a file. */
-static void image_path(const struct disk *disk, char *path, size_t size)
-{
-	const struct disk_config *config = disk_config(disk);
-	const struct pool_config *pool = pool_config(disk_pool(disk));
-
-	*path = '\0';
-	if (strcmp(pool->backend->name, "file") != 0)
-		return;
-	if (*config->image == '/')
-		snprintf(path, size, "%s", config->image);
-	else
-		snprintf(path, size, "%s/%s%s", pool->path,
-			*config->image ? config->image : config->name,
-			*config->image ? "" : ".img");
-}
-
 static int disk_remove(void *context, const json_t *params, json_t **result, struct error *error)
 {
 	bool is_deleting = json_is_true(json_object_get(params, "delete_image"));
 	struct host *host = context;
-	int index = wanted_disk(host, params, error), code;
-	char path[2 * PATH_MAX + 8];
+	int index = wanted_disk(host, params, error), code = 0;
+	char path[PATH_MAX];
 
 	if (index < 0)
 		return index;
-	image_path(host->disks[index].disk, path, sizeof path);
-	code = host_remove_disk(host, (unsigned)index, error);
+	disk_image(host->disks[index].disk, path, sizeof path);
+	if (is_deleting)
+		code = check_deletable(path, error);
+	if (code == 0)
+		code = host_remove_disk(host, (unsigned)index, error);
 	if (code < 0)
 		return code;
 	log_info("disk '%s': removed", json_string_value(json_object_get(params, "name")));

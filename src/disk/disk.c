@@ -9,6 +9,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "disk/disk_private.h"
+#include "disk/image.h"
 
 /* ---- creating ---- */
 
@@ -27,26 +28,6 @@ static int check_config(
 	return slo_check(&config->slo, error);
 }
 
-/* The image, relative to the pool's directory unless it is absolute; NAME.img if not given. */
-static int image_path(const struct pool *pool, const struct disk_config *config, char *path,
-	size_t size, struct error *error)
-{
-	char file[PATH_MAX];
-	int length;
-
-	if (config->image[0])
-		snprintf(file, sizeof file, "%s", config->image);
-	else
-		snprintf(file, sizeof file, "%s.img", config->name);
-	if (file[0] == '/' || !pool->config.path[0])
-		length = snprintf(path, size, "%s", file);
-	else
-		length = snprintf(path, size, "%s/%s", pool->config.path, file);
-	if (length < 0 || (size_t)length >= size)
-		return error_set(error, -ENAMETOOLONG, "the image's path is too long");
-	return 0;
-}
-
 static int open_backend(struct disk *disk, struct error *error)
 {
 	char path[PATH_MAX];
@@ -59,9 +40,10 @@ static int open_backend(struct disk *disk, struct error *error)
 	};
 	int result;
 
-	result = image_path(disk->pool, &disk->config, path, sizeof path, error);
+	result = image_path(
+		disk->pool->config.path, disk->config.image, disk->config.name, path, sizeof path);
 	if (result < 0)
-		return result;
+		return error_set(error, result, "the image's path is too long");
 	result = disk->pool->config.backend->open(&options, &disk->backend, error);
 	if (result < 0)
 		return result;
@@ -299,6 +281,15 @@ const struct disk_config *disk_config(const struct disk *disk)
 struct pool *disk_pool(const struct disk *disk)
 {
 	return disk->pool;
+}
+
+void disk_image(const struct disk *disk, char *path, size_t size)
+{
+	const struct pool_config *pool = &disk->pool->config;
+
+	*path = '\0';
+	if (pool->backend == backend_find("file"))
+		image_path(pool->path, disk->config.image, disk->config.name, path, size);
 }
 
 void disk_statistics(const struct disk *disk, struct disk_statistics *statistics)

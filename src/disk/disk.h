@@ -25,7 +25,7 @@
 struct disk_config {
 	char name[DISK_NAME_BYTES];
 	char serial[DISK_SERIAL_BYTES + 1]; /* what get-id returns; empty: the name */
-	char image[PATH_MAX]; /* file; relative to the pool's directory; empty: NAME.img */
+	char image[PATH_MAX];		    /* see image_path; may be empty */
 	char socket_path[108];
 	int socket_fd;	     /* a connected (or listening) socket to use instead, or -1 */
 	uint64_t size_bytes; /* created sparse at this size; 0: the size of what is there */
@@ -55,7 +55,12 @@ void disk_destroy(struct disk *disk);
  */
 int disk_try_destroy(struct disk *disk, int timeout_ms, struct error *error);
 
-/* Let the guest see another size. Returns 0 or a negative errno with `error` set. */
+/*
+ * Let the guest see another size; with 0, the one that the image has been given by somebody else.
+ *
+ * Returns 0; -EINVAL for a size that the image cannot have (a file only grows, a device does not);
+ * -EOPNOTSUPP if the back end has no image; what the file system says; with `error` set.
+ */
 int disk_resize(struct disk *disk, uint64_t size_bytes, struct error *error);
 
 /* Change the SLO under running I/O. Returns 0, -EINVAL or -ENOSPC with `error` set. */
@@ -63,6 +68,9 @@ int disk_set_slo(struct disk *disk, const struct slo *slo, struct error *error);
 
 const struct disk_config *disk_config(const struct disk *disk);
 struct pool *disk_pool(const struct disk *disk);
+
+/* The path of the disk's image; empty if its back end has none. `size` is PATH_MAX at least. */
+void disk_image(const struct disk *disk, char *path, size_t size);
 
 struct disk_statistics {
 	bool is_connected;   /* a front end is there */

@@ -37,7 +37,7 @@ struct disk {
 	TAILQ_ENTRY(disk) link; /* in the pool's list */
 	bool is_leaving;
 
-	/* The sidecore only. */
+	/* The sidecore only, once a queue has started. */
 	uint64_t size_bytes;	       /* what requests are checked against */
 	uint64_t sequential_offset[2]; /* where the last read and the last write ended */
 	bool is_write_through;	       /* the driver does not flush */

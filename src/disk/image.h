@@ -40,6 +40,16 @@ int image_refresh(struct image *image, const char *path, uint64_t size_bytes, st
 /* Unlock and close, which is the same, but for those who still hold the file (an io_uring). */
 void image_close(struct image *image);
 
+/* ---- image_path.c ---- */
+
+/*
+ * Where a disk's image is: `image` below its pool's path, or by itself if it begins with '/'. Without
+ * one (""), it is what the pool's path says if that is a block device, and otherwise NAME.img below it.
+ *
+ * Returns 0, or -ENAMETOOLONG if `path`, of `size` bytes, cannot hold it.
+ */
+int image_path(const char *pool_path, const char *image, const char *name, char *path, size_t size);
+
 /* ---- image_lock.c ---- */
 
 /* Open an existing file or device. Returns the descriptor, or a negative errno with `error` set. */

@@ -23,7 +23,7 @@
 struct pool_config {
 	char name[POOL_NAME_BYTES];
 	const struct backend_ops *backend;
-	char path[PATH_MAX];	     /* directory of image files, or a block device */
+	char path[PATH_MAX]; /* of back end file: a directory of images, or a block device */
 	double capacity_units_per_s; /* 0: unknown; then no guarantees can be admitted */
 	uint64_t latency_ns;	     /* the device's own; see admission.h */
 	struct slo_cost_model cost;

@@ -73,7 +73,7 @@ static json_t *parse(const char *quoted)
 static void a_disk_is_shown_tier_by_tier(void **state)
 {
 	json_t *disk = parse(
-		"{'name': 'gold', 'pool': 'fast', 'backend': 'file', 'image': '', "
+		"{'name': 'gold', 'pool': 'fast', 'backend': 'file', 'image': '/srv/gold.img', "
 		"'size_bytes': 1073741824, 'socket': '/s', 'queues': 4, 'is_connected': true, "
 		"'is_direct': true, 'weight': 100, 'tier_count': 1, 'guaranteed_requests': 1000, "
 		"'guaranteed_missed': 1, 'limit': {'operations_per_s': 5000}, "
@@ -101,7 +101,7 @@ static void a_disk_is_shown_tier_by_tier(void **state)
 		" "
 		"-    -\n"
 		"\n"
-		"pool     fast, image gold.img, O_DIRECT\n"
+		"pool     fast, image /srv/gold.img, O_DIRECT\n"
 		"socket   /s, 4 queues\n"
 		"limit    5k IOPS\n"
 		"traffic  1000 reads (3.91MiB), 0 writes (0), 0 flushes, 0 discards, 0 write "

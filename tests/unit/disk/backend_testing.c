@@ -1,8 +1,12 @@
 #include "backend_testing.h"
 
+#include <fcntl.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "../cmocka_all.h"
 
@@ -81,4 +85,31 @@ void testing_directory_remove(const char *path)
 
 	snprintf(command, sizeof command, "rm -rf '%s'", path);
 	assert_int_equal(system(command), 0);
+}
+
+int testing_loop_attach(int image_fd, char device[TESTING_DEVICE_BYTES])
+{
+	struct loop_config config = {.fd = (unsigned)image_fd, .block_size = 512};
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+	int fd;
+
+	if (control >= 0)
+		close(control);
+	if (number < 0)
+		return -1;
+	snprintf(device, TESTING_DEVICE_BYTES, "/dev/loop%d", number);
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, &config) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+void testing_loop_detach(int device_fd)
+{
+	if (device_fd < 0)
+		return;
+	ioctl(device_fd, LOOP_CLR_FD, 0);
+	close(device_fd);
 }

@@ -21,26 +21,11 @@ struct fixture {
 	struct backend *backend;
 	char directory[PATH_MAX];
 	char image[PATH_MAX + 16];
-	char device[64];
+	char device[TESTING_DEVICE_BYTES];
 	int image_fd, device_fd;
 	unsigned char *memory; /* 1 MiB, page aligned */
 	struct error error;
 };
-
-static bool attach_loop(struct fixture *fixture)
-{
-	struct loop_config config = {.fd = (unsigned)fixture->image_fd, .block_size = 512};
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
-
-	if (control >= 0)
-		close(control);
-	if (number < 0)
-		return false;
-	snprintf(fixture->device, sizeof fixture->device, "/dev/loop%d", number);
-	fixture->device_fd = open(fixture->device, O_RDWR | O_CLOEXEC);
-	return fixture->device_fd >= 0 && !ioctl(fixture->device_fd, LOOP_CONFIGURE, &config);
-}
 
 static int open_as(struct fixture *fixture, uint64_t size_bytes, struct backend **backend)
 {
@@ -69,8 +54,8 @@ static int set_up(void **state)
 	fixture->memory = aligned_alloc(4096, MIB);
 	assert_non_null(fixture->memory);
 	memset(fixture->memory, 0x77, MIB);
-	fixture->device_fd = -1;
-	if (attach_loop(fixture) && open_as(fixture, 0, &fixture->backend))
+	fixture->device_fd = testing_loop_attach(fixture->image_fd, fixture->device);
+	if (fixture->device_fd >= 0 && open_as(fixture, 0, &fixture->backend))
 		fail_msg("%s", fixture->error.message);
 	return 0;
 }
@@ -82,10 +67,7 @@ static int tear_down(void **state)
 	if (fixture->backend)
 		fixture->backend->ops->close(fixture->backend);
 	sidecore_stop(fixture->sidecore);
-	if (fixture->device_fd >= 0) {
-		ioctl(fixture->device_fd, LOOP_CLR_FD, 0);
-		close(fixture->device_fd);
-	}
+	testing_loop_detach(fixture->device_fd);
 	close(fixture->image_fd);
 	testing_directory_remove(fixture->directory);
 	free(fixture->memory);
