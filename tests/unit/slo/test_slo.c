@@ -117,6 +117,15 @@ static void a_random_4_kib_read_costs_one_unit(void **state)
 	assert_true(slo_cost_units(model, SLO_DISCARD, false, 1 << 30) < 1);
 }
 
+static void the_dearest_request_may_be_a_sequential_one(void **state)
+{
+	struct slo_cost_model model = slo_cost_model_default;
+
+	model.write[1].units_per_operation = 3;
+	model.write[1].units_per_byte = 1;
+	assert_true(slo_cost_units_max(&model, 4096) == 3 + 4096);
+}
+
 static void a_heap_gives_the_smallest_first(void **state)
 {
 	struct heap heap = {0};
@@ -187,6 +196,7 @@ int main(void)
 		cmocka_unit_test(numbers_must_make_sense),
 		cmocka_unit_test(a_limit_below_the_promise_is_refused),
 		cmocka_unit_test(a_random_4_kib_read_costs_one_unit),
+		cmocka_unit_test(the_dearest_request_may_be_a_sequential_one),
 		cmocka_unit_test(a_heap_gives_the_smallest_first),
 		cmocka_unit_test(a_refusal_says_where_the_promises_collide),
 		cmocka_unit_test(a_tier_shorter_than_twice_the_latency_is_refused),
