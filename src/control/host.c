@@ -91,6 +91,7 @@ static int start_single(struct host *host, int fd, struct error *error)
 	values_of_disk(&host->configuration->disks[0], "", "", &config, problems);
 	free(problems);
 	config.socket_fd = fd;
+	config.ended = host->ended;
 	*config.socket_path = '\0';
 	host->disks = calloc(1, sizeof *host->disks);
 	if (!host->disks)

@@ -25,7 +25,8 @@ struct host {
 	unsigned sidecore_count;
 	struct pool **pools;
 	struct host_disk *disks;
-	const char *file; /* where the configuration came from; NULL: no file */
+	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
+	const char *file;    /* where the configuration came from; NULL: no file */
 };
 
 /*

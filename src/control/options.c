@@ -150,6 +150,9 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 	if (optind < argc)
 		return error_set(error, -EINVAL, "'%s' is not understood; see 'sluiced --help'",
 			argv[optind]);
+	/* What is only asked about itself ignores everything else. */
+	if (options->is_capabilities || options->is_version || options->is_help)
+		return 0;
 	result = check_combination(options, error);
 	if (result == 0 && !options->config && !options->blk_file)
 		options->config = CONFIGURATION_FILE_DEFAULT;

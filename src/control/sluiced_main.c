@@ -166,9 +166,16 @@ static int open_control(const struct options *options, struct host *host,
 		control_methods, host, server, error);
 }
 
+/* Nobody else can come over an inherited socket: stop as if somebody had asked for it. */
+static void stop_self(void)
+{
+	kill(getpid(), SIGTERM);
+}
+
 static int serve(const struct options *options, struct configuration *configuration)
 {
-	struct host host = {.file = options->config, .configuration = configuration};
+	struct host host = {
+		.file = options->config, .configuration = configuration, .ended = stop_self};
 	struct control_server *server = NULL;
 	struct error error;
 	int signals = open_signals();

@@ -89,6 +89,7 @@ static int start_vhost(struct disk *disk, struct error *error)
 		.name = disk->config.name,
 		.socket_path = disk->config.socket_fd < 0 ? disk->config.socket_path : NULL,
 		.fd = disk->config.socket_fd,
+		.ended = disk->config.ended,
 		.queue_count = disk->config.queue_count,
 		.operations = &disk_operations,
 		.device = disk,

@@ -27,7 +27,9 @@ struct disk_config {
 	char serial[DISK_SERIAL_BYTES + 1]; /* what get-id returns; empty: the name */
 	char image[PATH_MAX];		    /* see image_path; may be empty */
 	char socket_path[108];
-	int socket_fd;	     /* a connected (or listening) socket to use instead, or -1 */
+	int socket_fd; /* a connected (or listening) socket to use instead, or -1 */
+	void (*ended)(
+		void); /* when a connected socket_fd has ended, on the disk's thread; or NULL */
 	uint64_t size_bytes; /* created sparse at this size; 0: the size of what is there */
 	bool is_read_only;
 	unsigned queue_count; /* 1 to DISK_QUEUES_MAX */

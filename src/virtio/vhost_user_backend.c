@@ -130,8 +130,11 @@ static void *thread_main(void *argument)
 	int socket = backend->connected;
 
 	pthread_setname_np(pthread_self(), "vhost-user");
-	if (socket >= 0)
+	if (socket >= 0) {
 		serve(backend, socket);
+		if (backend->config.ended)
+			backend->config.ended();
+	}
 	while (backend->listener >= 0) {
 		socket = wait_for_front_end(backend);
 		if (socket < 0)

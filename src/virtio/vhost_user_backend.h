@@ -67,6 +67,12 @@ struct vhost_user_backend_config {
 	unsigned queue_count;	 /* at most VHOST_USER_QUEUES_MAX */
 	const struct vhost_user_operations *operations;
 	void *device;
+
+	/*
+	 * Called on the device's thread when the front end of a connected `fd` has gone, so that
+	 * none can come any more; or NULL.
+	 */
+	void (*ended)(void);
 };
 
 struct vhost_user_backend;
