@@ -20,7 +20,7 @@ struct sidecore {
 	struct timer_heap timers;
 	struct sidecore_config config;
 	struct sidecore_counters counters;
-	unsigned device_operations; /* told to sidecore_feed_device, not completed */
+	unsigned device_operations;		/* told to sidecore_feed_device, not completed */
 	struct sidecore_operation cancellation; /* of any operation; any number in flight */
 	bool is_stopping;
 

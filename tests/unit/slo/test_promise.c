@@ -274,8 +274,10 @@ static void fill_idle_device(struct world *world)
 	double largest = world->pool.largest_request_units;
 	double busy = admission_busy_units(&world->pool) - 0.01;
 
-	for (; busy > largest; busy -= largest)
+	while (busy > largest) {
 		simulation_submit(&world->simulation, world->flood, largest, 4096, FLOOD);
+		busy -= largest;
+	}
 	if (busy > 0.01)
 		simulation_submit(&world->simulation, world->flood, busy, 4096, FLOOD);
 	simulation_submit(&world->simulation, world->flood, largest, 4096, FLOOD);
