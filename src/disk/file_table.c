@@ -49,8 +49,7 @@ static struct file_table *table_find(struct sidecore *sidecore)
 {
 	struct file_table *table;
 
-	LIST_FOREACH(table, &tables, link)
-	{
+	LIST_FOREACH (table, &tables, link) {
 		if (table->sidecore == sidecore)
 			return table;
 	}

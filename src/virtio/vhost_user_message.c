@@ -141,17 +141,18 @@ static bool header_is_sane(const struct vhost_user_header *header)
 
 int vhost_user_receive(int socket, struct vhost_user_message *message)
 {
-	int rc;
+	int result;
 
 	memset(message, 0, sizeof(*message));
-	rc = receive_bytes(socket, message, &message->header, sizeof(message->header));
-	if (!rc && !header_is_sane(&message->header))
-		rc = -EPROTO;
-	if (!rc)
-		rc = receive_bytes(socket, message, &message->payload, message->header.size_bytes);
-	if (rc)
+	result = receive_bytes(socket, message, &message->header, sizeof(message->header));
+	if (!result && !header_is_sane(&message->header))
+		result = -EPROTO;
+	if (!result)
+		result = receive_bytes(
+			socket, message, &message->payload, message->header.size_bytes);
+	if (result)
 		vhost_user_close_fds(message);
-	return rc;
+	return result;
 }
 
 static void attach_fds(
