@@ -69,7 +69,8 @@ void session_update_rings(struct vhost_user_session *session);
 void session_pause_rings(struct vhost_user_session *session);
 
 /*
- * A handler gets a message whose payload size and descriptor count have been checked.
+ * A handler gets a message whose payload size has been checked. Descriptors that it does not take are
+ * closed with the message.
  *
  * Returns 0, or a negative errno with the reason in `error`. A handler of a request with a reply
  * leaves the reply in the message (fds included), even when it fails.
