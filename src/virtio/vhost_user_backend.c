@@ -50,17 +50,19 @@ static void look_for_trouble(struct vhost_user_backend *backend)
 		session_report_trouble(&backend->session, reason);
 }
 
-static int serve_events(struct vhost_user_backend *backend, struct pollfd *events)
+enum event { MESSAGE, STOP, TROUBLE, CONFIG_CHANGE, EVENTS };
+
+static int serve_events(struct vhost_user_backend *backend, const struct pollfd events[EVENTS])
 {
-	if (events[1].revents)
+	if (events[STOP].revents)
 		return -ECANCELED;
-	if (events[2].revents)
+	if (events[TROUBLE].revents)
 		look_for_trouble(backend);
-	if (events[3].revents) {
+	if (events[CONFIG_CHANGE].revents) {
 		drain(backend->config_fd);
 		session_send_config_change(&backend->session);
 	}
-	return events[0].revents ? session_serve_message(&backend->session) : 0;
+	return events[MESSAGE].revents ? session_serve_message(&backend->session) : 0;
 }
 
 static void limit_stalls(int socket)
@@ -74,11 +76,11 @@ static void limit_stalls(int socket)
 static void serve(struct vhost_user_backend *backend, int socket)
 {
 	const struct vhost_user_operations *operations = backend->config.operations;
-	struct pollfd events[] = {
-		{.fd = socket, .events = POLLIN},
-		{.fd = backend->stop_fd, .events = POLLIN},
-		{.fd = backend->trouble_fd, .events = POLLIN},
-		{.fd = backend->config_fd, .events = POLLIN},
+	struct pollfd events[EVENTS] = {
+		[MESSAGE] = {.fd = socket, .events = POLLIN},
+		[STOP] = {.fd = backend->stop_fd, .events = POLLIN},
+		[TROUBLE] = {.fd = backend->trouble_fd, .events = POLLIN},
+		[CONFIG_CHANGE] = {.fd = backend->config_fd, .events = POLLIN},
 	};
 	int result = 0;
 
@@ -88,7 +90,7 @@ static void serve(struct vhost_user_backend *backend, int socket)
 	session_open(&backend->session, &backend->config, &backend->log, socket);
 	operations->connection_changed(backend->config.device, true);
 	while (result == 0)
-		if (poll(events, sizeof events / sizeof *events, -1) > 0)
+		if (poll(events, EVENTS, -1) > 0)
 			result = serve_events(backend, events);
 	session_close(&backend->session);
 	operations->connection_changed(backend->config.device, false);
@@ -130,6 +132,7 @@ static void *thread_main(void *argument)
 	int socket = backend->connected;
 
 	pthread_setname_np(pthread_self(), "vhost-user");
+	backend->connected = -1;
 	if (socket >= 0) {
 		serve(backend, socket);
 		if (backend->config.ended)
@@ -158,8 +161,6 @@ static int open_socket(struct vhost_user_backend *backend, struct error *error)
 {
 	int fd = backend->config.fd;
 
-	backend->connected = -1;
-	backend->listener = -1;
 	if (backend->config.socket_path) {
 		fd = vhost_user_listen(backend->config.socket_path, error);
 		if (fd < 0)
@@ -199,8 +200,8 @@ static int start_thread(struct vhost_user_backend *backend, struct error *error)
 
 static void free_backend(struct vhost_user_backend *backend)
 {
-	const int fds[] = {
-		backend->listener, backend->stop_fd, backend->trouble_fd, backend->config_fd};
+	const int fds[] = {backend->listener, backend->connected, backend->stop_fd,
+		backend->trouble_fd, backend->config_fd};
 
 	if (backend->listener >= 0 && backend->config.socket_path)
 		unlink(backend->config.socket_path);
@@ -222,9 +223,10 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	snprintf(new_one->log_name, sizeof new_one->log_name, "disk '%s'", config->name);
 	new_one->log.name = new_one->log_name;
 	new_one->listener = new_one->connected = -1;
-	result = open_events(new_one, error);
+	new_one->stop_fd = new_one->trouble_fd = new_one->config_fd = -1;
+	result = open_socket(new_one, error);
 	if (result == 0)
-		result = open_socket(new_one, error);
+		result = open_events(new_one, error);
 	if (result == 0)
 		result = start_thread(new_one, error);
 	if (result < 0) {

@@ -63,8 +63,8 @@ struct vhost_user_operations {
 struct vhost_user_backend_config {
 	const char *name;	 /* of the device, for log lines; outlives the back end */
 	const char *socket_path; /* to listen on; NULL to use `fd` */
-	int fd;			 /* a listening or connected socket, owned from here on */
-	unsigned queue_count;	 /* at most VHOST_USER_QUEUES_MAX */
+	int fd; /* a listening or connected socket, taken over by a start, failed or not */
+	unsigned queue_count; /* at most VHOST_USER_QUEUES_MAX */
 	const struct vhost_user_operations *operations;
 	void *device;
 
