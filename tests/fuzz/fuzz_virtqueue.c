@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "script.h"
 #include "virtio/inflight.h"
 #include "virtio/virtqueue.h"
 
@@ -18,12 +19,6 @@
 #define SECOND_REGION (REGION_BYTES * 2) /* guest address */
 #define DRIVER_AREA 4096u
 #define DEVICE_AREA 8192u
-
-/* What is left of the input; zeroes once it is used up. */
-struct script {
-	const uint8_t *bytes;
-	size_t left;
-};
 
 static struct guest_memory guest;
 static int log_fd;
@@ -34,23 +29,6 @@ static bool is_attached;
 static struct descriptor_chain chains[VIRTQUEUE_SIZE_MAX];
 static unsigned popped;
 static uint16_t next_offer;
-
-/* ---- reading the script ---- */
-
-static uint8_t next_u8(struct script *script)
-{
-	if (script->left == 0)
-		return 0;
-	script->left--;
-	return *script->bytes++;
-}
-
-static uint16_t next_u16(struct script *script)
-{
-	uint16_t low = next_u8(script);
-
-	return (uint16_t)(low | next_u8(script) << 8);
-}
 
 /* Mostly addresses that exist. */
 static uint64_t next_address(struct script *script)
