@@ -18,7 +18,7 @@ test: dependencies
 	@tests/run
 
 unit: dependencies
-	@tests/run unit sanitized
+	@tests/run unit sanitized threads
 
 system: dependencies
 	@tests/run system

@@ -19,7 +19,7 @@ static enum log_level threshold = LOG_LEVEL_INFO;
 
 void log_set_level(enum log_level level)
 {
-	threshold = level;
+	__atomic_store_n(&threshold, level, __ATOMIC_RELAXED);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -30,7 +30,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_list arguments;
 	int length;
 
-	if (level > threshold)
+	if (level > __atomic_load_n(&threshold, __ATOMIC_RELAXED))
 		return;
 	length = snprintf(line, sizeof line, "%s", prefix);
 	va_start(arguments, format);

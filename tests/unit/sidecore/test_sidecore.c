@@ -262,7 +262,7 @@ static bool all_fed_completed(void)
 static void batches_double_while_a_device_has_less_to_do_than_waits(void **state)
 {
 	for (unsigned round = 0; round < 2; round++) {
-		fed_completions = 0;
+		__atomic_store_n(&fed_completions, 0, __ATOMIC_RELAXED);
 		sidecore_call(sidecore, feed, NULL);
 		for (unsigned i = 0; i < FED; i++) {
 			unsigned given = i + 1;
