@@ -153,7 +153,7 @@ static void describe(struct file_backend *file, const struct backend_options *op
 	file->backend = (struct backend){
 		.ops = &backend_file_ops,
 		.size_bytes = file->image.size_bytes,
-		.block_bytes = BLOCK_BYTES,
+		.block_bytes = file->image.block_bytes,
 		.is_read_only = options->is_read_only,
 		.can_discard = file->image.can_discard,
 		.is_direct = file->image.is_direct,

@@ -168,6 +168,7 @@ int image_open(const struct backend_options *options, struct image *image, struc
 		goto fail;
 	if (!options->use_page_cache)
 		image_probe_direct(image, options->path);
+	image->block_bytes = image_probe_block_bytes(image);
 	image->can_discard = !options->is_read_only && image_probe_discard(image);
 	return 0;
 fail:

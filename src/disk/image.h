@@ -14,6 +14,7 @@
 struct image {
 	int fd;
 	uint64_t size_bytes;
+	uint32_t block_bytes;		 /* what the device or file system changes at once */
 	uint32_t memory_alignment_bytes; /* of every segment's address and length; 1: any */
 	bool is_block_device;
 	bool is_created; /* it was not there before */
@@ -63,6 +64,9 @@ int image_lock(int fd, const char *path, bool is_read_only, struct error *error)
 
 /* Use O_DIRECT if 512-byte blocks can be had that way; log a line if not. */
 void image_probe_direct(struct image *image, const char *path);
+
+/* The block that can be written without reading what is around it: a power of two from 512 to 4096. */
+uint32_t image_probe_block_bytes(const struct image *image);
 
 /* Find out, without touching data, whether space can be given back. */
 bool image_probe_discard(const struct image *image);

@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -101,6 +103,21 @@ void image_probe_direct(struct image *image, const char *path)
 	}
 	image->is_direct = true;
 	image->memory_alignment_bytes = alignment.memory_bytes;
+}
+
+uint32_t image_probe_block_bytes(const struct image *image)
+{
+	unsigned block_bytes = 0;
+	struct stat status;
+
+	if (image->is_block_device)
+		(void)ioctl(image->fd, BLKPBSZGET, &block_bytes);
+	else if (fstat(image->fd, &status) == 0)
+		block_bytes = (unsigned)status.st_blksize;
+	if (block_bytes > PAGE_BYTES)
+		return PAGE_BYTES;
+	return __builtin_popcount(block_bytes) == 1 && block_bytes > BLOCK_BYTES ? block_bytes
+										 : BLOCK_BYTES;
 }
 
 /* Punch a hole behind the end, where there is nothing. */

@@ -30,7 +30,7 @@ static bool make_device(struct fixture *fixture, int image_fd)
 	char device[TESTING_DEVICE_BYTES];
 	struct stat status;
 
-	fixture->device_fd = testing_loop_attach(image_fd, device);
+	fixture->device_fd = testing_loop_attach(image_fd, 512, device);
 	snprintf(fixture->device, sizeof fixture->device, "%s/device", fixture->directory);
 	return fixture->device_fd >= 0 && fstat(fixture->device_fd, &status) == 0 &&
 	       mknod(fixture->device, S_IFBLK | 0600, status.st_rdev) == 0;

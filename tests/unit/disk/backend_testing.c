@@ -87,9 +87,9 @@ void testing_directory_remove(const char *path)
 	assert_int_equal(system(command), 0);
 }
 
-int testing_loop_attach(int image_fd, char device[TESTING_DEVICE_BYTES])
+int testing_loop_attach(int image_fd, unsigned sector_bytes, char device[TESTING_DEVICE_BYTES])
 {
-	struct loop_config config = {.fd = (unsigned)image_fd, .block_size = 512};
+	struct loop_config config = {.fd = (unsigned)image_fd, .block_size = sector_bytes};
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 	int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
 	int fd;

@@ -36,10 +36,10 @@ void testing_directory_remove(const char *path);
 #define TESTING_DEVICE_BYTES 32
 
 /*
- * Make a block device of a file. Returns its descriptor, with its path in `device`; -1 where that
+ * Make a block device of a file, with such sectors. Returns its descriptor, with its path in `device`; -1 where that
  * cannot be done.
  */
-int testing_loop_attach(int image_fd, char device[TESTING_DEVICE_BYTES]);
+int testing_loop_attach(int image_fd, unsigned sector_bytes, char device[TESTING_DEVICE_BYTES]);
 void testing_loop_detach(int device_fd);
 
 #endif

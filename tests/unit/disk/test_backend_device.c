@@ -39,7 +39,7 @@ static int open_as(struct fixture *fixture, uint64_t size_bytes, struct backend 
 	return backend_find("file")->open(&options, backend, &fixture->error);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, unsigned sector_bytes)
 {
 	struct fixture *fixture = calloc(1, sizeof *fixture);
 
@@ -54,10 +54,20 @@ static int set_up(void **state)
 	fixture->memory = aligned_alloc(4096, MIB);
 	assert_non_null(fixture->memory);
 	memset(fixture->memory, 0x77, MIB);
-	fixture->device_fd = testing_loop_attach(fixture->image_fd, fixture->device);
+	fixture->device_fd = testing_loop_attach(fixture->image_fd, sector_bytes, fixture->device);
 	if (fixture->device_fd >= 0 && open_as(fixture, 0, &fixture->backend))
 		fail_msg("%s", fixture->error.message);
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, 512);
+}
+
+static int set_up_4kib(void **state)
+{
+	return set_up_with(state, 4096);
 }
 
 static int tear_down(void **state)
@@ -173,6 +183,24 @@ static void a_device_writes_zeroes(void **state)
 	assert_int_equal(fixture->memory[MIB - 512], 0x77);
 }
 
+/* The guest learns of them as its physical blocks, and keeps to them. */
+static void a_device_with_sectors_of_4_kib_takes_any_request(void **state)
+{
+	struct fixture *fixture = *state;
+
+	if (!fixture->backend)
+		skip();
+	assert_int_equal(fixture->backend->block_bytes, 4096);
+	assert_int_equal(run(fixture, BACKEND_WRITE, 512, MIB - 1024), 0);
+	assert_int_equal(run(fixture, BACKEND_WRITE_ZEROES, 1024, 512), 0);
+	assert_int_equal(run(fixture, BACKEND_FLUSH, 0, 0), 0);
+	assert_int_equal(run(fixture, BACKEND_READ, 0, MIB), 0);
+	assert_int_equal(fixture->memory[511], 0);
+	assert_int_equal(fixture->memory[512], 0x77);
+	assert_int_equal(fixture->memory[1024], 0);
+	assert_int_equal(fixture->memory[1536], 0x77);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -184,6 +212,8 @@ int main(void)
 		TEST(a_device_keeps_what_is_written_and_flushed),
 		TEST(a_device_discards),
 		TEST(a_device_writes_zeroes),
+		cmocka_unit_test_setup_teardown(
+			a_device_with_sectors_of_4_kib_takes_any_request, set_up_4kib, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
