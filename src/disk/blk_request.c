@@ -129,16 +129,24 @@ static void step_flush(struct blk_request *request, uint64_t now_ns)
 	schedule(request, SLO_FLUSH, now_ns);
 }
 
+static bool is_done(const struct blk_request *request)
+{
+	return !request->left_bytes && request->range_index == request->range_count &&
+	       !request->needs_flush;
+}
+
 void blk_request_proceed(struct blk_request *request, uint64_t now_ns)
 {
-	if (request->left_bytes)
+	if (is_done(request))
+		blk_request_finish(request, VIRTIO_BLK_S_OK);
+	else if (request->queue->disk->is_abandoned)
+		disk_queue_drop(request->queue, request);
+	else if (request->left_bytes)
 		step_transfer(request, now_ns);
 	else if (request->range_index < request->range_count)
 		step_range(request, now_ns);
-	else if (request->needs_flush)
-		step_flush(request, now_ns);
 	else
-		blk_request_finish(request, VIRTIO_BLK_S_OK);
+		step_flush(request, now_ns);
 }
 
 void blk_request_send(struct blk_request *request)

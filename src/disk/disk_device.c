@@ -86,8 +86,16 @@ static void connection_changed(void *device, bool is_connected)
 	struct disk *disk = device;
 
 	__atomic_store_n(&disk->is_connected, is_connected, __ATOMIC_RELAXED);
-	if (is_connected)
-		counter_add(&disk->connections, 1);
+	if (!is_connected)
+		return;
+	counter_add(&disk->connections, 1);
+	/* No ring runs now, so the sidecore does not look at it. */
+	disk->is_abandoned = false;
+}
+
+static void abandon(void *device)
+{
+	disk_abandon_requests(device);
 }
 
 static const char *trouble(void *device)
@@ -105,5 +113,6 @@ const struct vhost_user_operations disk_operations = {
 	.stop_queue = stop_queue,
 	.set_call = set_call,
 	.connection_changed = connection_changed,
+	.abandon = abandon,
 	.trouble = trouble,
 };

@@ -41,6 +41,7 @@ struct disk {
 	uint64_t size_bytes;	       /* what requests are checked against */
 	uint64_t sequential_offset[2]; /* where the last read and the last write ended */
 	bool is_write_through;	       /* the driver does not flush */
+	bool is_abandoned;	       /* nothing is taken from its rings, or sent to the device */
 	struct caller trouble_caller;
 	uint64_t reads, writes, flushes, discards, write_zeroes;
 	uint64_t read_bytes, write_bytes;
@@ -65,8 +66,17 @@ int disk_queue_start(struct disk *disk, unsigned index, const struct virtqueue_s
 uint32_t disk_queue_stop(struct disk *disk, unsigned index);
 void disk_queue_set_call(struct disk *disk, unsigned index, int call_fd);
 
+/*
+ * Nobody waits for the answers any more: take nothing from the rings until the next front end comes,
+ * and let go of the requests that are not at the device. They stay in the in-flight region.
+ */
+void disk_abandon_requests(struct disk *disk);
+
 /* On the sidecore: a request is done; give its chain back. */
 void disk_queue_finish(
 	struct disk_queue *queue, struct blk_request *request, uint32_t written_bytes);
+
+/* On the sidecore: a request of an abandoned disk will not be done. */
+void disk_queue_drop(struct disk_queue *queue, struct blk_request *request);
 
 #endif

@@ -66,6 +66,13 @@ void disk_queue_finish(
 	sidecore_wake_poller(queue->disk->pool->sidecore, &queue->poller);
 }
 
+void disk_queue_drop(struct disk_queue *queue, struct blk_request *request)
+{
+	virtqueue_forget(&queue->virtqueue);
+	free_request(queue, request);
+	try_to_finish_stop(queue);
+}
+
 /* ---- popping ---- */
 
 /* The ring breaks the protocol: tell the driver, the front end and, through its thread, the log. */
@@ -88,7 +95,7 @@ static int receive_one(struct disk_queue *queue, uint64_t now_ns)
 	struct blk_request *request = queue->free_requests;
 	int result;
 
-	if (!request)
+	if (!request || queue->disk->is_abandoned)
 		return 0;
 	result = virtqueue_pop(&queue->virtqueue, &request->chain);
 	if (result <= 0)
@@ -296,4 +303,28 @@ void disk_queue_set_call(struct disk *disk, unsigned index, int call_fd)
 	struct redirection redirection = {.queue = &disk->queues[index], .call_fd = call_fd};
 
 	sidecore_call(disk->pool->sidecore, redirect_on_sidecore, &redirection);
+}
+
+/* ---- abandoning ---- */
+
+static void drop_waiting(struct slo_request *waiting)
+{
+	struct blk_request *request = container_of(waiting, struct blk_request, slo);
+
+	disk_queue_drop(request->queue, request);
+}
+
+static void abandon_on_sidecore(void *argument)
+{
+	struct disk *disk = argument;
+
+	disk->is_abandoned = true;
+	flow_withdraw(disk->flow, drop_waiting);
+	/* What a limit held is gone, so that its timer need not go off. */
+	pool_dispatch(disk->pool, clock_now_ns());
+}
+
+void disk_abandon_requests(struct disk *disk)
+{
+	sidecore_call(disk->pool->sidecore, abandon_on_sidecore, disk);
 }

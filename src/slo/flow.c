@@ -102,6 +102,51 @@ void flow_set_slo(struct flow *flow, const struct slo *slo, uint64_t now_ns)
 	reschedule_held(flow);
 }
 
+/* Without enforcement all flows wait in one queue. */
+static void take_unordered(struct flow *flow, struct request_queue *taken)
+{
+	struct request_queue *unordered = &flow->scheduler->unordered;
+	struct request_queue others = STAILQ_HEAD_INITIALIZER(others);
+	struct slo_request *request;
+
+	while ((request = STAILQ_FIRST(unordered))) {
+		STAILQ_REMOVE_HEAD(unordered, next);
+		if (request->flow == flow)
+			STAILQ_INSERT_TAIL(taken, request, next);
+		else
+			STAILQ_INSERT_TAIL(&others, request, next);
+	}
+	STAILQ_CONCAT(unordered, &others);
+}
+
+static void take_waiting(struct flow *flow, struct request_queue *taken)
+{
+	struct scheduler *scheduler = flow->scheduler;
+
+	heap_remove(&scheduler->held, flow);
+	STAILQ_CONCAT(taken, &flow->held);
+	for (unsigned tier = 0; tier < SLO_TIERS_MAX; tier++) {
+		heap_remove(&scheduler->deadlines.heads, &flow->tiers[tier]);
+		STAILQ_CONCAT(taken, &flow->tiers[tier]);
+	}
+	heap_remove(&scheduler->fair.flows, &flow->best_effort);
+	STAILQ_CONCAT(taken, &flow->best_effort.requests);
+	take_unordered(flow, taken);
+}
+
+void flow_withdraw(struct flow *flow, void (*withdrawn)(struct slo_request *request))
+{
+	struct request_queue taken = STAILQ_HEAD_INITIALIZER(taken);
+	struct slo_request *request;
+
+	take_waiting(flow, &taken);
+	while ((request = STAILQ_FIRST(&taken))) {
+		STAILQ_REMOVE_HEAD(&taken, next);
+		flow->outstanding--;
+		withdrawn(request);
+	}
+}
+
 void flow_destroy(struct flow *flow)
 {
 	struct scheduler *scheduler = flow->scheduler;

@@ -93,6 +93,17 @@ void heap_pop(struct heap *heap)
 		sift_down(heap, 0, heap->entries[heap->count]);
 }
 
+void heap_remove(struct heap *heap, const void *item)
+{
+	for (unsigned index = 0; index < heap->count; index++) {
+		if (heap->entries[index].item != item)
+			continue;
+		heap->entries[index] = heap->entries[--heap->count];
+		heap_rebuild(heap);
+		return;
+	}
+}
+
 void heap_rebuild(struct heap *heap)
 {
 	for (unsigned index = heap->count / ARITY + 1; index-- > 0;)

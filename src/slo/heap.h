@@ -2,7 +2,7 @@
  * A priority queue with a fixed capacity: a 4-ary heap of (key, item), smallest key first.
  *
  * The four children of an entry share a cache line, so that a step down costs one miss. Only the top
- * can be changed or removed; items don't know where they are, and nothing but the heap's own array
+ * can be changed or removed quickly; items don't know where they are, and nothing but the heap's own array
  * is touched. Entries with equal keys come in no particular order.
  */
 #ifndef SLUICE_SLO_HEAP_H
@@ -40,6 +40,9 @@ void heap_change_top(struct heap *heap, uint64_t key);
 
 /* Remove the top entry. */
 void heap_pop(struct heap *heap);
+
+/* Remove an item wherever it is, which takes time in proportion to `count`; it need not be there. */
+void heap_remove(struct heap *heap, const void *item);
 
 /* Restore the order after any number of keys have been changed in place. */
 void heap_rebuild(struct heap *heap);

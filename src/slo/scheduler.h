@@ -95,6 +95,12 @@ int flow_create(
  */
 void flow_set_slo(struct flow *flow, const struct slo *slo, uint64_t now_ns);
 
+/*
+ * Take back the requests of a flow that have not been handed out: as if they had never come, except
+ * that what they paid of the bursts is gone. `withdrawn` gets each.
+ */
+void flow_withdraw(struct flow *flow, void (*withdrawn)(struct slo_request *request));
+
 /* Remove a flow that has nothing queued and nothing in flight. */
 void flow_destroy(struct flow *flow);
 

@@ -16,7 +16,8 @@
 #include "virtio/vhost_user_session.h"
 
 #define THREAD_STACK_BYTES (256u << 10)
-#define MESSAGE_TIMEOUT_S 10 /* a front end that stalls within a message is disconnected */
+#define MESSAGE_TIMEOUT_S 10  /* a front end that stalls within a message is disconnected */
+#define STOP_PATIENCE_MS 2000 /* for requests in flight and a front end within a message */
 
 struct vhost_user_backend {
 	struct vhost_user_backend_config config;
@@ -24,9 +25,11 @@ struct vhost_user_backend {
 	struct log_source log;
 	char log_name[128];
 	pthread_t thread;
-	sem_t ended;   /* posted by the thread as its last act */
-	int listener;  /* -1 when a connected socket was given */
-	int connected; /* that socket, until it is served */
+	sem_t ended;	      /* posted by the thread as its last act */
+	pthread_mutex_t lock; /* of `served` */
+	int served;	      /* the front end's socket, or -1 */
+	int listener;	      /* -1 when a connected socket was given */
+	int connected;	      /* that socket, until it is served */
 	int stop_fd;
 	int trouble_fd;
 	int config_fd; /* rung when configuration space has changed */
@@ -75,6 +78,22 @@ static void limit_stalls(int socket)
 	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+static void set_served(struct vhost_user_backend *backend, int socket)
+{
+	pthread_mutex_lock(&backend->lock);
+	backend->served = socket;
+	pthread_mutex_unlock(&backend->lock);
+}
+
+/* From another thread: whatever is being read or written on the socket ends now. */
+static void cut_off(struct vhost_user_backend *backend)
+{
+	pthread_mutex_lock(&backend->lock);
+	if (backend->served >= 0)
+		shutdown(backend->served, SHUT_RDWR);
+	pthread_mutex_unlock(&backend->lock);
+}
+
 static void serve(struct vhost_user_backend *backend, int socket)
 {
 	const struct vhost_user_operations *operations = backend->config.operations;
@@ -90,10 +109,15 @@ static void serve(struct vhost_user_backend *backend, int socket)
 	limit_stalls(socket);
 	drain(backend->config_fd);
 	session_open(&backend->session, &backend->config, &backend->log, socket);
+	set_served(backend, socket);
 	operations->connection_changed(backend->config.device, true);
 	while (result == 0)
 		if (poll(events, EVENTS, -1) > 0)
 			result = serve_events(backend, events);
+	set_served(backend, -1);
+	/* A front end that is there still connects again, and wants its requests done. */
+	if (result != -ECANCELED)
+		operations->abandon(backend->config.device);
 	session_close(&backend->session);
 	operations->connection_changed(backend->config.device, false);
 	log_from(&backend->log, LOG_LEVEL_INFO, "front end disconnected%s%s",
@@ -212,6 +236,7 @@ static void free_backend(struct vhost_user_backend *backend)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	sem_destroy(&backend->ended);
+	pthread_mutex_destroy(&backend->lock);
 	free(backend);
 }
 
@@ -227,8 +252,9 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	sem_init(&new_one->ended, 0, 0);
 	snprintf(new_one->log_name, sizeof new_one->log_name, "disk '%s'", config->name);
 	new_one->log.name = new_one->log_name;
-	new_one->listener = new_one->connected = -1;
+	new_one->listener = new_one->connected = new_one->served = -1;
 	new_one->stop_fd = new_one->trouble_fd = new_one->config_fd = -1;
+	pthread_mutex_init(&new_one->lock, NULL);
 	result = open_socket(new_one, error);
 	if (result == 0)
 		result = open_events(new_one, error);
@@ -269,7 +295,12 @@ int vhost_user_backend_stop(struct vhost_user_backend *backend, int timeout_ms)
 	int result;
 
 	ring(backend->stop_fd);
-	result = join(backend, timeout_ms);
+	result = join(backend, STOP_PATIENCE_MS);
+	if (result < 0) {
+		cut_off(backend);
+		backend->config.operations->abandon(backend->config.device);
+		result = join(backend, timeout_ms);
+	}
 	if (result == 0)
 		free_backend(backend);
 	return result;

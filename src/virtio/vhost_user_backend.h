@@ -29,7 +29,7 @@ struct vhost_user_bells {
 	int error_fd; /* rung when the ring is broken; VHOST_USER_NO_FD: nobody cares */
 };
 
-/* What a kind of device provides. All are called on the device's own thread. */
+/* What a kind of device provides. All but `abandon` are called on the device's own thread. */
 struct vhost_user_operations {
 	/* Features of the device type, without those of the ring and of vhost-user. */
 	uint64_t (*features)(void *device);
@@ -55,6 +55,12 @@ struct vhost_user_operations {
 
 	/* A front end has come or gone. */
 	void (*connection_changed)(void *device, bool is_connected);
+
+	/*
+	 * The front end has gone, or is being shut out: drop the requests that wait, start none. What
+	 * is dropped stays in the in-flight region. From any thread, until a front end comes again.
+	 */
+	void (*abandon)(void *device);
 
 	/* A reason to report a ring as broken, or NULL. Asked when the trouble descriptor was rung. */
 	const char *(*trouble)(void *device);
@@ -87,9 +93,11 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	struct vhost_user_backend **backend, struct error *error);
 
 /*
- * Disconnect, stop all queues, end the thread, remove the socket.
+/*
+ * Disconnect, stop all queues, end the thread, remove the socket. What is in flight has two seconds to
+ * be completed; then the requests that wait are dropped, and those at the device waited for.
  *
- * @timeout_ms: how long to wait for requests in flight; -1: as long as it takes
+ * @timeout_ms: how long to wait for the device; -1: as long as it takes
  * Returns 0, or -ETIMEDOUT if some still are: nobody is served any more; call this again.
  */
 int vhost_user_backend_stop(struct vhost_user_backend *backend, int timeout_ms);

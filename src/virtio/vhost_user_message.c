@@ -170,7 +170,7 @@ static void attach_fds(
 	memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
 }
 
-int vhost_user_send(int socket, const struct vhost_user_message *message)
+static int send_message(int socket, const struct vhost_user_message *message, int flags)
 {
 	const size_t size = sizeof(message->header) + message->header.size_bytes;
 	union control_buffer control;
@@ -188,7 +188,7 @@ int vhost_user_send(int socket, const struct vhost_user_message *message)
 
 		if (done == 0 && message->fd_count > 0)
 			attach_fds(&msg, &control, message->fds, message->fd_count);
-		sent = sendmsg(socket, &msg, MSG_NOSIGNAL);
+		sent = sendmsg(socket, &msg, MSG_NOSIGNAL | flags);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
@@ -196,4 +196,14 @@ int vhost_user_send(int socket, const struct vhost_user_message *message)
 		done += (size_t)sent;
 	}
 	return 0;
+}
+
+int vhost_user_send(int socket, const struct vhost_user_message *message)
+{
+	return send_message(socket, message, 0);
+}
+
+int vhost_user_send_now(int socket, const struct vhost_user_message *message)
+{
+	return send_message(socket, message, MSG_DONTWAIT);
 }

@@ -31,6 +31,12 @@ int vhost_user_receive(int socket, struct vhost_user_message *message);
 /* Write one message with its fds (which stay the caller's). Returns 0 or a negative errno. */
 int vhost_user_send(int socket, const struct vhost_user_message *message);
 
+/*
+ * As vhost_user_send, but does not wait: -EAGAIN if the peer has not read what was sent before. After
+ * that, or any other error, the stream is of no more use.
+ */
+int vhost_user_send_now(int socket, const struct vhost_user_message *message);
+
 /* Take descriptor `index` out of the message (the caller owns it now); -1 if there is none. */
 int vhost_user_take_fd(struct vhost_user_message *message, unsigned index);
 

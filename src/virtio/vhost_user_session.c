@@ -116,11 +116,14 @@ void session_send_config_change(struct vhost_user_session *session)
 
 	if (session->request_fd < 0)
 		return;
-	result = vhost_user_send(session->request_fd, &message);
-	if (result < 0)
-		log_from(session->log, LOG_LEVEL_WARNING,
-			"the front end does not hear that the size has changed: %s",
-			strerror(-result));
+	/* The other end is the front end's: it may never read, or not be a socket at all. */
+	result = vhost_user_send_now(session->request_fd, &message);
+	if (result == 0)
+		return;
+	log_from(session->log, LOG_LEVEL_WARNING,
+		"the front end does not hear that the size has changed: %s", strerror(-result));
+	close(session->request_fd);
+	session->request_fd = VHOST_USER_NO_FD;
 }
 
 /* ---- status and reset ---- */

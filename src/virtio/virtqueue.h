@@ -142,6 +142,15 @@ static inline void virtqueue_push(
 	queue->operations->push(queue, chain, written_bytes);
 }
 
+/*
+ * A chain will not be given back: nobody waits for it. It stays in the in-flight region; the ring can
+ * only be stopped after this, and its base means nothing.
+ */
+static inline void virtqueue_forget(struct virtqueue *queue)
+{
+	queue->in_flight--;
+}
+
 /* Let the driver see what has been pushed. */
 static inline void virtqueue_publish(struct virtqueue *queue)
 {

@@ -185,14 +185,3 @@ class SplitQueue:
             self.describe(index, address, length, NEXT | (WRITABLE if kind == READ else 0), index + 1)
         self.describe(index + 1, header + 16, 1, WRITABLE)
         self.offer(3 * slot, kick)
-
-    def table_of_reads(self, slot, sector, data, table):
-        """A read through an indirect table at address `table`; takes one descriptor."""
-        header = self.headers + 32 * slot
-        struct.pack_into("IIQB", self.memory, header, READ, 0, sector, UNTOUCHED)
-        rows = [(header, 16, NEXT)] + [(address, length, NEXT | WRITABLE) for address, length in data]
-        rows.append((header + 16, 1, WRITABLE))
-        for i, (address, length, flags) in enumerate(rows):
-            struct.pack_into("QIHH", self.memory, table + 16 * i, address, length, flags, i + 1)
-        self.describe(slot, table, 16 * len(rows), INDIRECT)
-        self.offer(slot, kick=False)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import socket
 import struct
 import subprocess
 import threading
@@ -10,9 +11,9 @@ import time
 
 import pytest
 from daemon import SLUICE, Sluiced, eventually
-from front_end import (ADD_MEM_REG, BELL_MAX, GET_VRING_BASE, IOERR, OK, PACKED, READ, REM_MEM_REG, REQUESTS,
-                       SET_FEATURES, SET_INFLIGHT_FD, SET_LOG_BASE, SET_MEM_TABLE, USER_BASE, WRITE, WRITE_ZEROES,
-                       FrontEnd)
+from front_end import (ADD_MEM_REG, BELL_MAX, FLUSH, GET_FEATURES, GET_VRING_BASE, IOERR, OK, PACKED, READ,
+                       REM_MEM_REG, REQUESTS, SET_BACKEND_REQ_FD, SET_FEATURES, SET_INFLIGHT_FD, SET_LOG_BASE,
+                       SET_MEM_TABLE, USER_BASE, WRITE, WRITE_ZEROES, FrontEnd)
 
 DATA = 8 << 20  # guest address of a buffer
 
@@ -335,3 +336,86 @@ def test_ranges_beyond_the_disk_or_the_limits_are_errors_and_nothing_else(evil):
             queue.request(number, WRITE_ZEROES, 0, [(DATA + 16 * number, 16)])
         eventually(lambda: queue.used_index() == len(ranges))
         assert [queue.status(number) for number in range(len(ranges))] == [IOERR] * len(ranges)
+
+
+# ---- removal ----
+
+@pytest.fixture
+def victim(daemon):
+    """Connects to a disk that has to be removable in time, whatever its front ends do, which stay until then."""
+    front_ends = []
+
+    def connect():
+        front_ends.append(FrontEnd(daemon.socket("victim"), memory_bytes=64 << 20))
+        return front_ends[-1]
+    daemon.ask("disk.add", name="victim", size="1GiB", pool="pool", socket=daemon.socket("victim"),
+               slo={"limit": {"iops": "1", "iops_burst": "1"}})
+    yield connect
+    began = time.monotonic()
+    daemon.ask("disk.remove", name="victim", delete_image=True)
+    assert time.monotonic() < began + 6
+    daemon.neighbour.advances()
+    for front_end in front_ends:
+        front_end.close()
+
+
+def queue_many(front_end, daemon):
+    """Requests that the limit holds for an hour."""
+    queue = front_end.start_queue(size=256)
+    for number in range(80):
+        queue.request(number, READ, 0, [(DATA, 48 << 20)], kick=False)
+    queue.kick()
+    eventually(lambda: daemon.disk("victim")["in_flight"] > 70, limit_s=5)
+
+
+def test_a_message_that_never_ends_does_not_hold_up_the_removal_of_its_disk(victim):
+    front_end = victim()
+    front_end.socket.sendall(struct.pack("III", SET_MEM_TABLE, 1, 264))
+
+    def trickle():
+        with contextlib.suppress(OSError):
+            while True:
+                front_end.socket.sendall(b"\0")
+                time.sleep(1)
+    threading.Thread(target=trickle, daemon=True).start()
+
+
+def test_replies_that_nobody_reads_do_not_hold_up_the_removal_of_their_disk(victim):
+    front_end = victim()
+    front_end.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            front_end.send(GET_FEATURES)
+
+
+def test_a_request_channel_that_nobody_reads_does_not_hold_up_the_removal_of_its_disk(victim, daemon):
+    front_end = victim()
+    front_end.channel = socket.socketpair()
+    front_end.channel[0].setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            front_end.channel[0].send(b"\0" * 4096)
+    front_end.channel[0].setblocking(True)
+    front_end.send(SET_BACKEND_REQ_FD, b"", [front_end.channel[0].fileno()])
+    front_end.sync()
+    daemon.ask("disk.set", name="victim", size="2GiB")
+
+
+def test_requests_for_hours_do_not_hold_up_the_removal_of_their_disk(victim, daemon):
+    queue_many(victim(), daemon)
+
+
+def test_a_stop_that_waits_for_hours_does_not_hold_up_the_removal_of_its_disk(victim, daemon):
+    front_end = victim()
+    queue_many(front_end, daemon)
+    front_end.send(GET_VRING_BASE, struct.pack("II", 0, 0))
+
+
+def test_requests_of_a_front_end_that_has_gone_do_not_hold_up_the_next_one(victim, daemon):
+    front_end = victim()
+    queue_many(front_end, daemon)
+    front_end.socket.shutdown(socket.SHUT_RDWR)
+    front_end = victim()
+    queue = front_end.start_queue()
+    queue.request(0, FLUSH, 0)
+    eventually(lambda: queue.used_index() == 1, limit_s=5)

@@ -345,6 +345,68 @@ static void requests_of_a_tier_that_is_gone_are_served(void **state)
 		assert_ptr_equal(serve(0), &fixture.requests[index]);
 }
 
+static unsigned withdrawn_count;
+
+static void count_withdrawn(struct slo_request *request)
+{
+	withdrawn_count++;
+}
+
+static unsigned withdraw(struct flow *flow)
+{
+	withdrawn_count = 0;
+	flow_withdraw(flow, count_withdrawn);
+	return withdrawn_count;
+}
+
+/* Some in each place where requests wait, and one at the device. */
+static void a_withdrawn_flow_leaves_the_others_where_they_were(void **state)
+{
+	const struct slo limited = {.weight = SLO_WEIGHT_DEFAULT, .limit = {100, 1, 0, 0}};
+	struct slo_request *guaranteed, *best_effort, *at_device;
+	struct flow *going, *staying, *held;
+
+	start(&one_at_a_time);
+	going = add_flow(&two_tiers);
+	staying = add_flow(&two_tiers);
+	held = add_flow(&limited);
+	at_device = submit(going, 1, 0);
+	assert_ptr_equal(scheduler_next(fixture.scheduler, 0), at_device);
+	submit(going, 1, 0);
+	submit(going, 8, 0);
+	submit(held, 1, 0);
+	submit(held, 1, 0);
+	guaranteed = submit(staying, 1, 1);
+	best_effort = submit(staying, 8, 1);
+	assert_int_equal(withdraw(going), 2);
+	assert_int_equal(withdraw(held), 2);
+	assert_int_equal(scheduler_wake_ns(fixture.scheduler), UINT64_MAX);
+	scheduler_complete(fixture.scheduler, at_device, 2);
+	assert_ptr_equal(serve(2), guaranteed);
+	assert_ptr_equal(serve(2), best_effort);
+	assert_null(serve(2));
+}
+
+static void requests_that_are_not_ordered_can_be_withdrawn(void **state)
+{
+	struct scheduler_config config = one_at_a_time;
+	struct flow *going, *staying;
+	struct slo_request *first, *second;
+
+	config.is_enforcing = false;
+	start(&config);
+	going = add_flow(&two_tiers);
+	staying = add_flow(&two_tiers);
+	submit(going, 1, 0);
+	first = submit(staying, 1, 0);
+	submit(going, 1, 0);
+	second = submit(staying, 1, 0);
+	assert_int_equal(withdraw(going), 2);
+	assert_ptr_equal(serve(1), first);
+	assert_ptr_equal(serve(1), second);
+	assert_null(serve(1));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, end)
 
 int main(void)
@@ -356,6 +418,8 @@ int main(void)
 		TEST(a_request_larger_than_can_be_guaranteed_is_best_effort),
 		TEST(the_window_bounds_what_is_in_flight),
 		TEST(a_request_larger_than_the_window_goes_alone),
+		TEST(a_withdrawn_flow_leaves_the_others_where_they_were),
+		TEST(requests_that_are_not_ordered_can_be_withdrawn),
 		TEST(without_enforcement_requests_go_in_the_order_they_came),
 		TEST(turning_enforcement_on_and_off_loses_nothing),
 		TEST(a_limited_flow_is_held_until_its_bucket_fills),
