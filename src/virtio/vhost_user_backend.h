@@ -93,7 +93,6 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	struct vhost_user_backend **backend, struct error *error);
 
 /*
-/*
  * Disconnect, stop all queues, end the thread, remove the socket. What is in flight has two seconds to
  * be completed; then the requests that wait are dropped, and those at the device waited for.
  *
