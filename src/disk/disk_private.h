@@ -59,7 +59,7 @@ struct disk {
 
 extern const struct vhost_user_operations disk_operations;
 
-/* ---- disk_queue.c ---- */
+/* ---- disk_queue.c: the operations of vhost_user_backend.h on a disk's queue `index` ---- */
 
 int disk_queue_start(struct disk *disk, unsigned index, const struct virtqueue_setup *setup,
 	const struct vhost_user_bells *bells, struct error *error);

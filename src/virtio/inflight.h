@@ -93,8 +93,13 @@ void inflight_sort(uint16_t *slots, uint64_t *counters, uint16_t count);
 /* Take up a region: finds next_available and what to resubmit. Uses queue->next_used. */
 void inflight_split_attach(struct virtqueue *queue);
 
+/* A chain has been popped. */
 void inflight_split_begin(struct virtqueue *queue, uint16_t head);
+
+/* A chain will be given back with the batch, whose used index is not visible yet. */
 void inflight_split_add_to_batch(struct virtqueue *queue, uint16_t head);
+
+/* The batch is visible to the driver. */
 void inflight_split_end_batch(struct virtqueue *queue);
 
 /* ---- packed ---- */
@@ -102,7 +107,12 @@ void inflight_split_end_batch(struct virtqueue *queue);
 /* Take up a region: finds both ring positions and what to resubmit. Returns 0 or -EINVAL. */
 int inflight_packed_attach(struct virtqueue *queue, struct error *error);
 
-/* A chain is about to be copied, descriptor by descriptor, and then committed or abandoned. */
+/*
+ * A chain is about to be copied, descriptor by descriptor, and then committed, which returns the slot
+ * of its copy, or abandoned.
+ *
+ * @ring_slots: how many descriptors of the ring the chain takes up
+ */
 void inflight_packed_begin(struct virtqueue *queue);
 void inflight_packed_record(struct virtqueue *queue, const struct descriptor *descriptor);
 uint16_t inflight_packed_commit(struct virtqueue *queue, uint16_t ring_slots);
