@@ -16,6 +16,41 @@
 
 #define BLOCK_BYTES 512u
 
+static LIST_HEAD(, image) open_images = LIST_HEAD_INITIALIZER(open_images);
+
+/* A block device is the same by whatever node it is reached. */
+static void identify(struct image *image, const struct stat *status)
+{
+	bool is_block_device = S_ISBLK(status->st_mode);
+
+	image->identity_device = is_block_device ? status->st_rdev : status->st_dev;
+	image->identity_inode = is_block_device ? 0 : status->st_ino;
+}
+
+bool image_is_open(const char *path)
+{
+	struct image wanted, *image;
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return false;
+	identify(&wanted, &status);
+	LIST_FOREACH (image, &open_images, link)
+		if (image->identity_device == wanted.identity_device &&
+			image->identity_inode == wanted.identity_inode)
+			return true;
+	return false;
+}
+
+static void enlist(struct image *image)
+{
+	struct stat status = {0};
+
+	(void)fstat(image->fd, &status);
+	identify(image, &status);
+	LIST_INSERT_HEAD(&open_images, image, link);
+}
+
 /* Both ways to write a size: one to read, one to compare. */
 struct size_text {
 	char text[UNITS_TEXT_BYTES + 32];
@@ -152,6 +187,16 @@ static int settle_size(
 	return code;
 }
 
+static void unlock_and_close(struct image *image)
+{
+	struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	if (!image->is_block_device)
+		(void)fcntl(image->fd, F_OFD_SETLK, &unlock);
+	close(image->fd);
+	image->fd = -1;
+}
+
 int image_open(const struct backend_options *options, struct image *image, struct error *error)
 {
 	int code;
@@ -170,11 +215,12 @@ int image_open(const struct backend_options *options, struct image *image, struc
 		image_probe_direct(image, options->path);
 	image->block_bytes = image_probe_block_bytes(image);
 	image->can_discard = !options->is_read_only && image_probe_discard(image);
+	enlist(image);
 	return 0;
 fail:
 	if (image->is_created)
 		unlink(options->path);
-	image_close(image);
+	unlock_and_close(image);
 	return code;
 }
 
@@ -185,10 +231,6 @@ int image_refresh(struct image *image, const char *path, uint64_t size_bytes, st
 
 void image_close(struct image *image)
 {
-	struct flock unlock = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-	if (!image->is_block_device)
-		(void)fcntl(image->fd, F_OFD_SETLK, &unlock);
-	close(image->fd);
-	image->fd = -1;
+	LIST_REMOVE(image, link);
+	unlock_and_close(image);
 }

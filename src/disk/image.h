@@ -7,12 +7,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "disk/backend.h"
 
 struct image {
 	int fd;
+	dev_t identity_device; /* of the file, or the block device itself */
+	ino_t identity_inode;
+	LIST_ENTRY(image) link; /* in the list of this process's images */
 	uint64_t size_bytes;
 	uint32_t block_bytes;		 /* what the device or file system changes at once */
 	uint32_t memory_alignment_bytes; /* of every segment's address and length; 1: any */
@@ -28,7 +33,8 @@ struct image {
  *
  * A writable image is locked against every other program that locks it (a file by an OFD lock, a
  * block device by O_EXCL), a read-only one against those that write. A lock that is held is waited
- * for a few seconds: the kernel keeps that of a killed daemon until its last write has ended.
+ * for a few seconds, unless by this process: the kernel keeps that of a killed daemon until its last
+ * write has ended. The image stays where it is until it is closed.
  *
  * Returns 0, or a negative errno with the reason in `error`: -ENOENT, -EBUSY (it is in use),
  * -EINVAL (sizes do not fit), ...
@@ -50,6 +56,9 @@ void image_close(struct image *image);
  * Returns 0, or -ENAMETOOLONG if `path`, of `size` bytes, cannot hold it.
  */
 int image_path(const char *pool_path, const char *image, const char *name, char *path, size_t size);
+
+/* Is the file or device that this names open as an image of this process? */
+bool image_is_open(const char *path);
 
 /* ---- image_lock.c ---- */
 

@@ -26,6 +26,9 @@ static bool wait_for_lock(struct patience *patience, const char *path)
 	const struct timespec moment = {.tv_nsec = ATTEMPT_EVERY_NS};
 	uint64_t now_ns = clock_now_ns();
 
+	/* This process will not let go while it waits for itself. */
+	if (image_is_open(path))
+		return false;
 	if (!patience->ends_at_ns) {
 		patience->ends_at_ns = now_ns + PATIENCE_NS;
 		log_info("%s: in use; waiting for whoever uses it to let go", path);
@@ -38,8 +41,13 @@ static bool wait_for_lock(struct patience *patience, const char *path)
 
 static int set_in_use_error(struct error *error, const char *path)
 {
+	if (image_is_open(path))
+		return error_set(error, -EBUSY,
+			"%s: in use by another disk here; give each its own image, or make both "
+			"read_only",
+			path);
 	return error_set(error, -EBUSY,
-		"%s: in use by another disk or program; two writers would destroy it, so stop the "
+		"%s: in use by another program; two writers would destroy it, so stop the "
 		"other one first",
 		path);
 }

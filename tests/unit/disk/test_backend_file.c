@@ -202,7 +202,7 @@ static void two_disks_do_not_share_a_writable_image(void **state)
 
 	open_disk(fixture, MIB);
 	assert_int_equal(open_as(fixture, 0, false, &second), -EBUSY);
-	assert_error_says(fixture, "in use by another disk or program");
+	assert_error_says(fixture, "in use by another disk here");
 	assert_int_equal(open_as(fixture, 0, true, &second), -EBUSY);
 }
 
