@@ -184,6 +184,41 @@ static void an_inflight_region_that_cannot_be_mapped_leaves_none(void **state)
 	close(fd);
 }
 
+static void fill(int socket)
+{
+	static const char bytes[4096];
+
+	while (send(socket, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		;
+}
+
+/* It can fill it by itself: the descriptor that it sends is its own, too. */
+static void a_front_end_that_does_not_read_its_requests_holds_nobody_up(void **state)
+{
+	int channel[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
+	fill(channel[1]);
+	tell_with_fd(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, channel[1]);
+	session_send_config_change(&session);
+	close(channel[0]);
+	close(channel[1]);
+}
+
+static void a_front_end_hears_that_the_size_has_changed(void **state)
+{
+	struct vhost_user_message message;
+	int channel[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, channel), 0);
+	tell_with_fd(VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, channel[1]);
+	session_send_config_change(&session);
+	assert_int_equal(vhost_user_receive(channel[0], &message), 0);
+	assert_int_equal(message.header.request, VHOST_USER_BACKEND_CONFIG_CHANGE_MSG);
+	close(channel[0]);
+	close(channel[1]);
+}
+
 #define session_test(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -193,6 +228,8 @@ int main(void)
 		session_test(a_ring_larger_than_its_part_of_the_inflight_region_is_not_started),
 		session_test(an_inflight_region_for_split_rings_is_too_small_for_a_packed_one),
 		session_test(an_inflight_region_that_cannot_be_mapped_leaves_none),
+		session_test(a_front_end_hears_that_the_size_has_changed),
+		session_test(a_front_end_that_does_not_read_its_requests_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
