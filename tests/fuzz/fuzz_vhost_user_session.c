@@ -27,7 +27,7 @@
 #define DRIVER_AREA 4096u      /* of the ring that is set up as it should be */
 #define DEVICE_AREA 8192u
 #define INFLIGHT_AT 32768u /* in the guest's memory: it can scribble over it, too */
-#define ACTIONS_MAX 400u
+#define ACTIONS_MAX 150u
 
 static struct disk *disk;
 static struct vhost_user_operations operations; /* the disk's, and a look at what it starts */
@@ -39,9 +39,10 @@ static bool has_ended;
 static uint8_t *memory; /* the front end's mapping of what it shares */
 static size_t memory_bytes;
 static int pipe_fds[2];
+static int channel[2]; /* for the back end's requests, which nobody reads */
 
 /* What can be sent along. */
-enum { KICK, FULL, MEMORY, HUGE_MEMORY, INFLIGHT, NOT_AN_EVENT, FILES };
+enum { KICK, FULL, MEMORY, HUGE_MEMORY, INFLIGHT, NOT_AN_EVENT, CHANNEL, FILES };
 static int files[FILES];
 
 /* ---- the back end ---- */
@@ -245,7 +246,7 @@ static const struct {
 	[VHOST_USER_SET_VRING_ERR] = {fill_bell, 8, KICK},
 	[VHOST_USER_SET_PROTOCOL_FEATURES] = {fill_u64, 8, -1},
 	[VHOST_USER_SET_VRING_ENABLE] = {fill_state, 8, -1},
-	[VHOST_USER_SET_BACKEND_REQ_FD] = {NULL, 0, NOT_AN_EVENT},
+	[VHOST_USER_SET_BACKEND_REQ_FD] = {NULL, 0, CHANNEL},
 	[VHOST_USER_GET_CONFIG] = {fill_config, sizeof(struct vhost_user_config), -1},
 	[VHOST_USER_SET_CONFIG] = {fill_config, sizeof(struct vhost_user_config), -1},
 	[VHOST_USER_GET_INFLIGHT_FD] = {fill_inflight, sizeof(struct vhost_user_inflight), -1},
@@ -409,6 +410,11 @@ static void run(struct script *script)
 	look_for_trouble();
 }
 
+static void resize(struct script *script)
+{
+	session_send_config_change(&session);
+}
+
 static void (*const actions[])(struct script *script) = {
 	say,
 	say,
@@ -422,6 +428,7 @@ static void (*const actions[])(struct script *script) = {
 	kick,
 	truncate_memory,
 	run,
+	resize,
 };
 
 /* ---- one run ---- */
@@ -452,7 +459,7 @@ static void set_up_once(void)
 	operations.start_queue = start_queue;
 	config = (struct vhost_user_backend_config){
 		.name = "disk", .queue_count = QUEUES, .operations = &operations, .device = disk};
-	if (pipe(pipe_fds) < 0)
+	if (pipe(pipe_fds) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, channel) < 0)
 		abort();
 	files[KICK] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	files[FULL] = open_full_event();
@@ -460,6 +467,7 @@ static void set_up_once(void)
 	files[HUGE_MEMORY] = open_memory((off_t)1 << 60);
 	files[INFLIGHT] = open_memory(MEMORY_BYTES);
 	files[NOT_AN_EVENT] = pipe_fds[1];
+	files[CHANNEL] = channel[1];
 	memory = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, files[MEMORY], 0);
 	if (memory == MAP_FAILED)
 		abort();
