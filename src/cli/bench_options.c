@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "cli/command.h"
 
 #define REQUEST_BYTES_MAX (16u << 20)
 
@@ -230,6 +231,7 @@ void bench_options_parse(int argc, char **argv, struct bench_options *options)
 			.burst = 1,
 			.cpu = -1},
 	};
+	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&parser, argc, argv, 0, NULL, options);
 	if (!options->workload.duration_ns)
 		options->workload.duration_ns =

@@ -95,9 +95,14 @@ int command_disk_set(const struct cli *cli, int argc, char **argv)
 
 	if (!params)
 		return EXIT_USAGE;
-	if (!fixed)
+	if (!fixed && json_object_size(params) > 1)
 		return cli_print(cli, cli_call(cli, "disk.set", params), show_set);
-	status = cli_misuse("'%s' cannot change while a disk runs; remove and add the disk", fixed);
+	if (fixed)
+		status = cli_misuse(
+			"'%s' cannot change while a disk runs; remove and add the disk", fixed);
+	else
+		status = cli_misuse("'sluice disk set' needs something to change: --size, --tier, "
+				    "--weight or a --limit");
 	json_decref(params);
 	return status;
 }

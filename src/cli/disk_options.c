@@ -119,14 +119,18 @@ static bool take_option(json_t *params, const struct disk_option *option, char *
 	return option->take(object, option, text);
 }
 
-static void complain(const char *command, const char *word)
+static void complain(const char *command, const char *word, bool lacks_value)
 {
 	const char *names[OPTIONS], *nearest;
 
+	if (lacks_value) {
+		cli_misuse("'%s' needs a value", word);
+		return;
+	}
 	for (size_t i = 0; i < OPTIONS; i++)
 		names[i] = table[i].name;
 	nearest = suggest_nearest(word + strspn(word, "-"), names, OPTIONS);
-	cli_misuse("'sluice %s' does not understand '%s' or lacks its value%s%s%s", command, word,
+	cli_misuse("'sluice %s' does not understand '%s'%s%s%s", command, word,
 		nearest ? "; did you mean '--" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -142,10 +146,10 @@ json_t *disk_options_parse(int argc, char **argv)
 			table[i].take == take_flag ? no_argument : required_argument, NULL, 1};
 	optind = 0;
 	opterr = 0;
-	while (is_good && (code = getopt_long(argc, argv, "", long_options, &index)) >= 0) {
+	while (is_good && (code = getopt_long(argc, argv, ":", long_options, &index)) >= 0) {
 		is_good = code == 1 && take_option(params, &table[index], optarg);
 		if (code != 1)
-			complain(argv[0], argv[optind - 1]);
+			complain(argv[0], argv[optind - 1], code == ':');
 	}
 	if (is_good && optind == argc - 1) {
 		json_object_set_new(params, "name", json_string(argv[optind]));

@@ -93,11 +93,27 @@ static int match(const char *name, int argc, char **argv)
 	return argc > 1 && strcmp(argv[1], space + 1) == 0 ? 2 : 0;
 }
 
+/* "'disk list', 'disk show'": the commands that begin with a word. Returns false if there are none. */
+static bool list_group(const char *word, char *text, size_t size)
+{
+	size_t length = strlen(word), used = 0;
+
+	for (size_t i = 0; i < COMMANDS && used < size; i++)
+		if (strncmp(commands[i].name, word, length) == 0 && commands[i].name[length] == ' ')
+			used += (size_t)snprintf(text + used, size - used, "%s'%s'",
+				used ? ", " : "", commands[i].name);
+	return used > 0;
+}
+
 static int unknown_command(int argc, char **argv)
 {
+	char group[256];
+
 	const char *names[COMMANDS], *nearest;
 	char word[2 * NAME_BYTES_MAX];
 
+	if (argc == 1 && list_group(argv[0], group, sizeof group))
+		return cli_misuse("'sluice %s' alone is no command; there are %s", argv[0], group);
 	for (size_t i = 0; i < COMMANDS; i++)
 		names[i] = commands[i].name;
 	snprintf(
@@ -107,6 +123,14 @@ static int unknown_command(int argc, char **argv)
 		nearest = suggest_nearest(argv[0], names, COMMANDS);
 	return cli_misuse("there is no command '%s'%s%s%s", word, nearest ? "; did you mean '" : "",
 		nearest ? nearest : "", nearest ? "'?" : "");
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
 }
 
 /* Take --control and --json out, wherever they stand. Returns false if one lacks its value. */
@@ -149,9 +173,13 @@ int main(int argc, char **argv)
 
 		if (!words)
 			continue;
+		/* A benchmark has a help of its own. */
+		if (commands[i].run != command_bench && asks_for_help(argc - words, argv + words))
+			return command_help(&cli, argc, argv);
 		snprintf(name, sizeof name, "%s", commands[i].name);
 		argv[words - 1] = name;
 		return commands[i].run(&cli, argc - words + 1, argv + words - 1);
 	}
-	return unknown_command(argc, argv);
+	return asks_for_help(argc, argv) ? command_help(&cli, argc, argv)
+					 : unknown_command(argc, argv);
 }

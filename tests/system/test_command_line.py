@@ -1,0 +1,38 @@
+"""What the command says to people who mistype it."""
+
+import subprocess
+
+import pytest
+
+from daemon import SLUICE
+
+
+def run(*words):
+    return subprocess.run([SLUICE, "--control", "/nonexistent.sock", *words], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("words, complaint", [
+    ("disk", "there are 'disk list', 'disk show', 'disk add', 'disk set', 'disk remove'"),
+    ("disk lst", "did you mean 'disk list'?"),
+    ("disk show", "the name of a disk"),
+    ("disk add gold --size", "'--size' needs a value"),
+    ("disk add gold --sise 1GiB", "did you mean '--size'?"),
+    ("disk set gold", "needs something to change: --size"),
+    ("bench disk", "which socket?"),
+])
+def test_a_mistake_is_named_with_its_mend(words, complaint):
+    result = run(*words.split())
+    assert complaint in result.stderr
+    assert result.returncode == 2
+
+
+def test_every_command_has_help():
+    for words in ("--help", "help", "disk --help", "disk add --help", "pool list -h", "bench disk --help"):
+        result = run(*words.split())
+        assert result.stdout.startswith("Usage: sluice") and not result.stderr, words
+        assert result.returncode == 0
+
+
+def test_a_missing_daemon_is_named():
+    result = run("disk", "list")
+    assert "nothing listens on /nonexistent.sock" in result.stderr and result.returncode == 1
