@@ -161,6 +161,11 @@ static int read_file(const char *file, char *text, size_t size, size_t *length, 
 	int fd = open(file, O_RDONLY | O_CLOEXEC);
 	int result;
 
+	if (fd < 0 && errno == ENOENT)
+		return error_set(error, -ENOENT,
+			"%s: there is no such file; write it (sluice.yaml(5) has an example), or "
+			"name another with --config",
+			file);
 	if (fd < 0)
 		return error_set(error, -errno, "%s: cannot open it: %s", file, strerror(errno));
 	result = read_all(fd, text, size, length);

@@ -200,7 +200,7 @@ int disk_try_destroy(struct disk *disk, int timeout_ms, struct error *error)
 		return 0;
 	}
 	return error_set(error, -EBUSY,
-		"disk '%s': %llu requests are still on the device; its guest is disconnected, "
+		"disk '%s': %llu request(s) still on the device; its guest is disconnected, "
 		"remove it again when the device answers",
 		disk->config.name, (unsigned long long)counter_get(&disk->in_flight));
 }

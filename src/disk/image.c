@@ -87,8 +87,8 @@ static int create_file(
 			options->is_read_only ? "" : "; give the disk a size to create it");
 	image->fd = open(options->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (image->fd < 0)
-		return error_set(
-			error, -errno, "%s: cannot be created: %s", options->path, strerror(errno));
+		return error_set(error, -errno, "%s: cannot be created: %s%s", options->path,
+			strerror(errno), errno == ENOENT ? "; make its directory" : "");
 	image->is_created = true;
 	sync_directory(options->path);
 	return 0;

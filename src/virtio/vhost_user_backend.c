@@ -176,28 +176,37 @@ static void *thread_main(void *argument)
 
 /* ---- starting and stopping ---- */
 
-static bool is_listening(int fd)
+/* Returns 1 or 0, or a negative errno if it is no socket. */
+static int is_listening(int fd)
 {
 	socklen_t length = sizeof(int);
 	int value = 0;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value;
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 ? value : -errno;
+}
+
+static int use_socket(struct vhost_user_backend *backend, int fd, struct error *error)
+{
+	int listening = is_listening(fd);
+
+	if (listening < 0)
+		return error_set(error, listening,
+			"descriptor %d is no socket that was inherited: %s", fd,
+			strerror(-listening));
+	*(listening ? &backend->listener : &backend->connected) = fd;
+	return 0;
 }
 
 static int open_socket(struct vhost_user_backend *backend, struct error *error)
 {
-	int fd = backend->config.fd;
+	int fd;
 
-	if (backend->config.socket_path) {
-		fd = vhost_user_listen(backend->config.socket_path, error);
-		if (fd < 0)
-			return fd;
-		backend->listener = fd;
-	} else if (is_listening(fd)) {
-		backend->listener = fd;
-	} else {
-		backend->connected = fd;
-	}
+	if (!backend->config.socket_path)
+		return use_socket(backend, backend->config.fd, error);
+	fd = vhost_user_listen(backend->config.socket_path, error);
+	if (fd < 0)
+		return fd;
+	backend->listener = fd;
 	return 0;
 }
 

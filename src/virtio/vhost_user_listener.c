@@ -37,8 +37,9 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
 	if (bind(fd, (const void *)address, sizeof *address) == 0)
 		return 0;
 	if (errno != EADDRINUSE)
-		return error_set(error, -errno, "cannot create the socket %s: %s",
-			address->sun_path, strerror(errno));
+		return error_set(error, -errno, "cannot create the socket %s: %s%s",
+			address->sun_path, strerror(errno),
+			errno == ENOENT ? "; make its directory" : "");
 	if (!is_socket(address->sun_path))
 		return error_set(error, -EEXIST,
 			"%s exists and is not a socket; remove it or choose another path",

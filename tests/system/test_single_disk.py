@@ -28,3 +28,15 @@ def test_a_daemon_on_an_inherited_socket_stops_when_its_front_end_hangs_up(tmp_p
 def test_capabilities_are_printed_whatever_else_is_asked(tmp_path):
     command = [SLUICED, "--print-capabilities", "--blk-file", image(tmp_path)]
     assert '"type": "block"' in subprocess.check_output(command, text=True)
+
+
+def test_a_descriptor_that_is_no_socket_is_refused(tmp_path):
+    result = subprocess.run([SLUICED, "--blk-file", image(tmp_path), "--fd", "77"], capture_output=True, text=True,
+                            timeout=20)
+    assert "descriptor 77 is no socket" in result.stderr and result.returncode == 1
+
+
+def test_a_directory_that_is_missing_is_named(tmp_path):
+    result = subprocess.run([SLUICED, "--blk-file", image(tmp_path), "--socket-path", str(tmp_path / "no" / "s")],
+                            capture_output=True, text=True, timeout=20)
+    assert "no/s: No such file or directory; make its directory" in result.stderr and result.returncode == 1

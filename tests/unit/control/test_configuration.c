@@ -191,8 +191,9 @@ static void a_missing_file_is_named(void **state)
 	assert_int_equal(
 		configuration_load_file("/nonexistent.yaml", &configuration, problems, &error),
 		-ENOENT);
-	assert_string_equal(
-		error.message, "/nonexistent.yaml: cannot open it: No such file or directory");
+	assert_string_equal(error.message,
+		"/nonexistent.yaml: there is no such file; write it (sluice.yaml(5) has an "
+		"example), or name another with --config");
 	free(problems);
 }
 

@@ -312,7 +312,7 @@ static void a_device_that_hangs_does_not_hold_up_who_removes_the_disk(void **sta
 	while (!statistics.in_flight)
 		disk_statistics(disk, &statistics);
 	assert_int_equal(disk_try_destroy(disk, 10, &error), -EBUSY);
-	assert_non_null(strstr(error.message, "disk 'hangs': 1 requests are still on the device"));
+	assert_non_null(strstr(error.message, "disk 'hangs': 1 request(s) still on the device"));
 	disk_statistics(disk, &statistics);
 	assert_true(statistics.is_leaving);
 	sidecore_call(sidecore, backend_fault_go_on, NULL);
