@@ -1,7 +1,7 @@
 /*
  * Requests that a hostile guest puts into a sound ring, against a disk on a back end that looks: the
  * first byte chooses what disk and ring there are; the rest is a script of requests, and of what the
- * back end does with them, when, and in what order.
+ * back end does with them, when, and in what order, while front ends come and go.
  *
  * Whatever they are, the back end is never asked for anything beyond the disk or outside of a request's
  * own segments, every request is given back once and with a status, nothing else of the guest's memory
@@ -17,6 +17,7 @@
 #include "script.h"
 #include "sidecore_here.h"
 #include "virtio/driver_ring.h"
+#include "virtio/inflight.h"
 
 #define DISK_BYTES 32768u
 #define RING_SIZE 64u
@@ -37,6 +38,7 @@ static uint8_t expected[DATA_BYTES];	/* the data as the driver has written it */
 static uint8_t is_readable[DATA_BYTES]; /* in some request's readable segments */
 static uint8_t is_writable[DATA_BYTES];
 static struct driver_ring driver;
+static struct virtqueue_setup setup;
 static unsigned next_status;
 static unsigned status_of[RING_SIZE * SEGMENTS_MAX]; /* by token; 0: not looked at */
 
@@ -323,6 +325,46 @@ static void hold(struct script *script)
 	holds = !holds;
 }
 
+static void complete_all(void)
+{
+	struct script none = {NULL, 0};
+
+	holds = false;
+	while (held_count)
+		complete_one(&none);
+}
+
+/* ---- the front end's turns ---- */
+
+static void start_queue(void)
+{
+	const struct vhost_user_bells no_bells = {-1, -1, -1};
+	struct error error;
+
+	if (disk_queue_start(disk, 0, &setup, &no_bells, &error) < 0)
+		abort();
+}
+
+static void stop_queue(void)
+{
+	disk_queue_stop(disk, 0);
+	if (disk->in_flight)
+		abort();
+}
+
+/* It goes, and comes again: what the device had not begun is done by the next one. */
+static void reconnect(struct script *script)
+{
+	if (!setup.inflight || disk->queues[0].virtqueue.broken)
+		return;
+	disk_abandon_requests(disk);
+	complete_all();
+	stop_queue();
+	collect();
+	disk->is_abandoned = false;
+	start_queue();
+}
+
 static void (*const operations[])(struct script *script) = {
 	add_request,
 	add_request,
@@ -332,6 +374,7 @@ static void (*const operations[])(struct script *script) = {
 	complete_one,
 	choose_result,
 	hold,
+	reconnect,
 };
 
 /* ---- one run ---- */
@@ -361,30 +404,37 @@ static void set_up_once(void)
 		abort();
 }
 
-static void start(uint8_t options)
+static void open_ring(uint8_t options)
 {
-	const struct vhost_user_bells no_bells = {-1, -1, -1};
 	const struct driver_ring_config config = {.size = RING_SIZE,
 		.segments_max = SEGMENTS_MAX,
 		.indirect_above = options & 1 ? 0 : 8,
 		.is_packed = options & 2};
-	struct virtqueue_setup setup = {
-		.size = RING_SIZE, .is_packed = options & 2, .memory = &guest};
-	struct error error;
 
 	if (driver_ring_memory_bytes(&config) > RING_BYTES ||
 		driver_ring_init(&driver, &config, ring_memory, 0) < 0)
 		abort();
-	setup.descriptor_address = (uint64_t)((uint8_t *)driver.descriptor_area - ring_memory);
-	setup.driver_address = (uint64_t)((uint8_t *)driver.driver_area - ring_memory);
-	setup.device_address = (uint64_t)((uint8_t *)driver.device_area - ring_memory);
-	setup.base = driver_ring_base(&driver);
+	setup = (struct virtqueue_setup){
+		.size = RING_SIZE,
+		.is_packed = options & 2,
+		.memory = &guest,
+		.descriptor_address = (uint64_t)((uint8_t *)driver.descriptor_area - ring_memory),
+		.driver_address = (uint64_t)((uint8_t *)driver.driver_area - ring_memory),
+		.device_address = (uint64_t)((uint8_t *)driver.device_area - ring_memory),
+		.base = driver_ring_base(&driver),
+	};
+	if (options & 64) {
+		setup.inflight_bytes = inflight_queue_bytes(setup.is_packed, RING_SIZE);
+		setup.inflight = calloc(1, setup.inflight_bytes);
+	}
+}
+
+static void choose_disk(uint8_t options)
+{
 	disk->config.is_read_only = options & 4;
 	disk->is_write_through = options & 8;
 	disk->backend->can_discard = options & 16;
 	if (options & 32 && dirty_log_map(&guest.log, log_file, 0, PAGE_BYTES) < 0)
-		abort();
-	if (disk_queue_start(disk, 0, &setup, &no_bells, &error) < 0)
 		abort();
 }
 
@@ -425,20 +475,17 @@ static void check_memory(void)
 
 static void finish(struct script *script)
 {
-	holds = false;
-	while (held_count)
-		complete_one(script);
+	complete_all();
 	publish(script);
 	publish(script);
 	if (driver.in_flight && !disk->queues[0].virtqueue.broken)
 		abort();
-	disk_queue_stop(disk, 0);
+	stop_queue();
 	collect();
-	if (disk->in_flight)
-		abort();
 	check_memory();
 	driver_ring_free(&driver);
 	dirty_log_unmap(&guest.log);
+	free(setup.inflight);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
@@ -446,11 +493,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct script script = {bytes, size};
+	uint8_t options;
 
 	if (!disk)
 		set_up_once();
 	reset();
-	start(next_u8(&script));
+	options = next_u8(&script);
+	open_ring(options);
+	choose_disk(options);
+	start_queue();
 	while (script.left)
 		operations[next_choice(&script, sizeof operations / sizeof *operations)](&script);
 	finish(&script);

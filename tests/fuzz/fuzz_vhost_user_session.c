@@ -493,11 +493,13 @@ static void open_session(void)
 	front_end = sockets[0];
 	has_ended = false;
 	lines = (struct log_source){.name = config.name};
+	operations.connection_changed(disk, true);
 	session_open(&session, &config, &lines, sockets[1]);
 }
 
 static void close_session(void)
 {
+	operations.abandon(disk);
 	session_close(&session);
 	close(front_end);
 	sidecore_here_run();
