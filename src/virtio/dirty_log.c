@@ -15,7 +15,8 @@ int dirty_log_map(struct dirty_log *log, int fd, uint64_t offset_bytes, uint64_t
 		return -EINVAL;
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end)
+	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end ||
+		end > BOOKKEEPING_BYTES_MAX)
 		return -EINVAL;
 	dirty_log_unmap(log);
 	/* Mapped from the file's start: the offset need not be a multiple of the page size. */

@@ -22,6 +22,15 @@ static bool range_wraps(uint64_t start, uint64_t size_bytes)
 	return start + size_bytes < start;
 }
 
+static uint64_t total_bytes(const struct guest_memory *memory)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < memory->region_count; i++)
+		bytes += memory->regions[i].size_bytes;
+	return bytes;
+}
+
 static int check_region(const struct guest_memory *memory,
 	const struct vhost_user_memory_region *region, struct error *error)
 {
@@ -43,6 +52,9 @@ static int check_region(const struct guest_memory *memory,
 	if (memory->region_count == GUEST_MEMORY_REGIONS_MAX)
 		return error_set(
 			error, -ENOSPC, "more than %u memory regions", GUEST_MEMORY_REGIONS_MAX);
+	if (region->size_bytes > GUEST_MEMORY_BYTES_MAX - total_bytes(memory))
+		return error_set(error, -ENOSPC, "more than %llu TiB of memory",
+			GUEST_MEMORY_BYTES_MAX >> 40);
 	return 0;
 }
 
@@ -84,6 +96,10 @@ int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory
 	size_bytes = region->mmap_offset - start + region->size_bytes;
 	size_bytes = (size_bytes + page_bytes - 1) / page_bytes * page_bytes;
 	result = mapping_guard_map(fd, (off_t)start, size_bytes, &added->mapping);
+	if (result == -EOPNOTSUPP)
+		return error_set(error, result,
+			"memory region is a file of a file system that another process may serve; "
+			"share guest memory with memory-backend-memfd,share=on");
 	if (result < 0)
 		return error_set(error, result, "cannot map memory region at 0x%" PRIx64 ": %s",
 			region->guest_address, strerror(-result));

@@ -22,6 +22,7 @@
 #include "virtio/vhost_user_protocol.h"
 
 #define GUEST_MEMORY_REGIONS_MAX 64u
+#define GUEST_MEMORY_BYTES_MAX (16ull << 40) /* of one guest: there are 128 TiB of address space */
 
 struct guest_region {
 	uint64_t guest_address; /* guest-physical: what descriptors contain */
@@ -44,8 +45,9 @@ void guest_memory_init(struct guest_memory *memory);
  * Map one more region.
  *
  * @region: untrusted; checked for overflow, overlap with others and the size of the file
- * @fd: of a regular file (memfd, hugetlbfs, tmpfs); stays the caller's
- * Returns 0; -EINVAL, -ENOSPC (too many regions) or mmap's errors, with `error` set.
+ * @fd: of a regular file (memfd, hugetlbfs, tmpfs, local disk); stays the caller's
+ * Returns 0; -EINVAL, -ENOSPC (too many regions, or too large in all) or the errors of
+ * mapping_guard_map, with `error` set.
  */
 int guest_memory_add(struct guest_memory *memory, const struct vhost_user_memory_region *region,
 	int fd, struct error *error);

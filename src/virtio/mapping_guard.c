@@ -1,9 +1,13 @@
 #include "virtio/mapping_guard.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
+
+#define ZFS_MAGIC 0x2fc12fc1u /* not in Linux's own list */
 
 static struct guarded_mapping mappings[GUARDED_MAPPINGS_MAX];
 static unsigned mapping_limit; /* no entry from here on has ever been used */
@@ -60,11 +64,30 @@ static struct guarded_mapping *claim_entry(void)
 	return &mappings[i];
 }
 
+/* An unknown file system is no good: one can be stacked on FUSE. */
+static int check_file_system(int fd)
+{
+	static const uint64_t types[] = {TMPFS_MAGIC, HUGETLBFS_MAGIC, RAMFS_MAGIC,
+		EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, ZFS_MAGIC};
+	struct statfs status;
+
+	if (fstatfs(fd, &status) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if ((uint64_t)status.f_type == types[i])
+			return 0;
+	return -EOPNOTSUPP;
+}
+
 int mapping_guard_map(int fd, off_t offset, size_t size_bytes, struct guarded_mapping **mapping)
 {
-	void *start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	struct guarded_mapping *entry;
+	int result = check_file_system(fd);
+	void *start;
 
+	if (result < 0)
+		return result;
+	start = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (start == MAP_FAILED)
 		return -errno;
 	/* A guest's memory has no place in a core dump of the daemon. */

@@ -18,6 +18,9 @@
 
 #define GUARDED_MAPPINGS_MAX 65536u
 
+/* Enough for what a front end keeps beside memory, and not for taking all address space. */
+#define BOOKKEEPING_BYTES_MAX (1ull << 30)
+
 struct guarded_mapping {
 	uintptr_t start; /* 0: free */
 	size_t size_bytes;
@@ -27,7 +30,11 @@ struct guarded_mapping {
 /*
  * Map `size_bytes` bytes of a file, shared, readable and writable, from `offset` (page aligned).
  *
- * Returns 0; -ENOSPC with GUARDED_MAPPINGS_MAX mappings; mmap's errors. Any control thread.
+ * The file must be in memory or on a local disk. With others (FUSE, network) some process, perhaps
+ * the guest's own, decides when an access comes back, and a whole sidecore would wait for it.
+ *
+ * Returns 0; -EOPNOTSUPP for other file systems; -ENOSPC with GUARDED_MAPPINGS_MAX mappings; mmap's
+ * errors. Any control thread.
  */
 int mapping_guard_map(int fd, off_t offset, size_t size_bytes, struct guarded_mapping **mapping);
 

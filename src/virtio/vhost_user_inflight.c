@@ -87,7 +87,8 @@ static int map_region(
 		return -EINVAL;
 	if (fstat(fd, &status) < 0)
 		return -errno;
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end)
+	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end ||
+		end > BOOKKEEPING_BYTES_MAX)
 		return -EINVAL;
 	session_unmap_inflight(session);
 	end = (end + page_bytes - 1) / page_bytes * page_bytes;

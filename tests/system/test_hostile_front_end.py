@@ -185,6 +185,15 @@ def test_memory_that_is_not_there_is_refused(evil):
             assert not front_end.is_accepted(ADD_MEM_REG, struct.pack("QQQQQ", 0, *region), [front_end.memory_fd])
 
 
+def test_no_front_end_takes_all_address_space(evil):
+    with FrontEnd(evil) as front_end:
+        sparse = front_end.file(1 << 46)
+        for size in (1 << 46, 1 << 45, (1 << 44) - (1 << 20)):
+            assert not front_end.is_accepted(ADD_MEM_REG, struct.pack("QQQQQ", 0, 1 << 50, size, 1 << 50, 0), [sparse])
+        front_end.ask(SET_LOG_BASE, struct.pack("QQ", 1 << 45, 0), [sparse])
+        assert not front_end.is_accepted(SET_INFLIGHT_FD, struct.pack("QQHHI", 1 << 45, 0, 1, 64, 0), [sparse])
+
+
 def test_a_dirty_log_that_is_not_there_is_refused(evil):
     top = (1 << 64) - 4096
     with FrontEnd(evil) as front_end:

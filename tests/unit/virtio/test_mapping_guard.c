@@ -5,6 +5,7 @@
 #include "ring_pair.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -140,6 +141,21 @@ static void impossible_mappings_are_refused(void **state)
 	assert_int_equal(run(map_what_cannot_be), 0);
 }
 
+/* procfs for FUSE, which takes a process to serve it. */
+static void map_what_another_process_may_serve(void)
+{
+	struct guarded_mapping *mapping;
+	int fd = open("/proc/self/comm", O_RDWR);
+
+	require(fd >= 0);
+	require(mapping_guard_map(fd, 0, PAGE, &mapping) == -EOPNOTSUPP);
+}
+
+static void files_that_another_process_may_serve_are_refused(void **state)
+{
+	assert_int_equal(run(map_what_another_process_may_serve), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +164,7 @@ int main(void)
 		cmocka_unit_test(a_loss_is_forgotten_with_its_mapping),
 		cmocka_unit_test(a_bus_error_elsewhere_ends_the_process),
 		cmocka_unit_test(impossible_mappings_are_refused),
+		cmocka_unit_test(files_that_another_process_may_serve_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
