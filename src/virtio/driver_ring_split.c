@@ -103,14 +103,11 @@ static void write_chain(struct driver_ring *ring, uint16_t head,
 }
 
 /* The links of taken descriptors stay as they are, so that the chain goes back in one piece. */
-static uint16_t take_descriptors(struct driver_ring *ring, unsigned count)
+static void take_descriptors(struct driver_ring *ring, unsigned count)
 {
-	const uint16_t head = ring->free_head;
-
 	for (unsigned i = 0; i < count; i++)
 		ring->free_head = ring->chains[ring->free_head].next_free;
 	ring->free_descriptors = (uint16_t)(ring->free_descriptors - count);
-	return head;
 }
 
 static void give_back_descriptors(struct driver_ring *ring, uint16_t head, unsigned count)
