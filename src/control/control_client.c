@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define ERRNO_MAX EHWPOISON /* the last one that Linux has */
+
 static int no_permission(const char *path, struct error *error)
 {
 	struct group *group;
@@ -82,7 +84,7 @@ static int refusal(const json_t *failure, struct error *error)
 		json_string_value(json_object_get(json_object_get(failure, "data"), "errno"));
 	int code = EIO;
 
-	for (int i = 1; name && i < 134; i++)
+	for (int i = 1; name && i <= ERRNO_MAX; i++)
 		if (strerrorname_np(i) && strcmp(strerrorname_np(i), name) == 0)
 			code = i;
 	return error_set(error, -code, "%s", message ? message : "sluiced failed to say why");
