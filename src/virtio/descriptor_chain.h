@@ -16,8 +16,11 @@
 /* Data segments of the largest request, a header and a status byte. */
 #define DESCRIPTOR_CHAIN_SEGMENTS_MAX 130u
 
-/* Descriptors of a chain, empty ones included: a bound on the time that it takes to follow it. */
-#define DESCRIPTOR_CHAIN_LENGTH_MAX 1024u
+/*
+ * Descriptors of a chain, empty ones included: a bound on the time that it takes to follow it. No more
+ * than twice that of the largest honest request, as all disks of a sidecore pay for it.
+ */
+#define DESCRIPTOR_CHAIN_LENGTH_MAX 256u
 
 struct descriptor_chain {
 	uint16_t id;		/* split: index of the head descriptor; packed: the buffer id */

@@ -11,9 +11,9 @@ import time
 
 import pytest
 from daemon import SLUICE, Sluiced, eventually
-from front_end import (ADD_MEM_REG, BELL_MAX, FLUSH, GET_FEATURES, GET_VRING_BASE, IOERR, OK, PACKED, READ,
-                       REM_MEM_REG, REQUESTS, SET_BACKEND_REQ_FD, SET_FEATURES, SET_INFLIGHT_FD, SET_LOG_BASE,
-                       SET_MEM_TABLE, USER_BASE, WRITE, WRITE_ZEROES, FrontEnd)
+from front_end import (ADD_MEM_REG, BELL_MAX, FLUSH, GET_FEATURES, GET_VRING_BASE, INDIRECT, IOERR, NEXT, OK,
+                       PACKED, READ, REM_MEM_REG, REQUESTS, SET_BACKEND_REQ_FD, SET_FEATURES, SET_INFLIGHT_FD, SET_LOG_BASE,
+                       SET_MEM_TABLE, USER_BASE, WRITABLE, WRITE, WRITE_ZEROES, FrontEnd)
 
 DATA = 8 << 20  # guest address of a buffer
 
@@ -321,6 +321,18 @@ def test_indexes_beyond_the_ring_break_it(evil):
             queue.set_available(jump)
             queue.kick()
             eventually(front_end.needs_reset, limit_s=5)
+
+
+def test_chains_of_empty_buffers_may_not_be_so_long_that_the_neighbour_waits(evil):
+    rows = 300
+    with FrontEnd(evil) as front_end:
+        queue = front_end.start_queue()
+        for row in range(rows):
+            struct.pack_into("QIHH", front_end.memory, DATA + 16 * row, DATA, 0, NEXT, row + 1)
+        struct.pack_into("QIHH", front_end.memory, DATA + 16 * (rows - 1), DATA, 1, WRITABLE, 0)
+        queue.describe(0, DATA, 16 * rows, INDIRECT)
+        queue.offer(0)
+        eventually(front_end.needs_reset, limit_s=5)
 
 
 # ---- requests ----
