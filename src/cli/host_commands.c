@@ -93,11 +93,28 @@ int command_sidecore_list(const struct cli *cli, int argc, char **argv)
 	return cli_print(cli, cli_call(cli, "sidecore.list", json_object()), show_sidecores);
 }
 
+/* What the device does, and what admission takes for granted. */
+static void show_device(const json_t *pool)
+{
+	uint64_t idle_ns = cli_number(pool, "idle_latency_ns");
+	uint64_t granted_ns = cli_number(pool, "latency_ns");
+	char moved[UNITS_TEXT_BYTES], latency[UNITS_TEXT_BYTES], idle[UNITS_TEXT_BYTES];
+	char granted[UNITS_TEXT_BYTES];
+
+	printf("device   %" PRIu64 " requests (%s), %" PRIu64 " errors, latency %s, %s when idle\n",
+		cli_number(pool, "requests"), units_format_bytes(moved, cli_number(pool, "bytes")),
+		cli_number(pool, "errors"),
+		units_format_duration(latency, cli_number(pool, "device_latency_ns")),
+		units_format_duration(idle, idle_ns));
+	if (idle_ns > granted_ns && cli_real(pool, "reserved_units_per_s") > 0)
+		printf("         promises count on %s when idle; see 'latency' in sluice.yaml(5)\n",
+			units_format_duration(granted, granted_ns));
+}
+
 static void show_pool(const json_t *pool)
 {
 	double capacity = cli_real(pool, "capacity_units_per_s");
 	double promised = cli_real(pool, "reserved_units_per_s");
-	char moved[UNITS_TEXT_BYTES], latency[UNITS_TEXT_BYTES];
 	const char *path = cli_text(pool, "path");
 	struct table table;
 	json_t *name;
@@ -111,10 +128,7 @@ static void show_pool(const json_t *pool)
 			cli_is(pool, "is_enforcing") ? "enforced" : "audited only");
 	else
 		printf("capacity unknown: nothing can be promised\n");
-	printf("device   %" PRIu64 " requests (%s), %" PRIu64 " errors, latency %s\n",
-		cli_number(pool, "requests"), units_format_bytes(moved, cli_number(pool, "bytes")),
-		cli_number(pool, "errors"),
-		units_format_duration(latency, cli_number(pool, "device_latency_ns")));
+	show_device(pool);
 	printf("window   %.1f of %.1f units in flight\n", cli_real(pool, "in_flight_units"),
 		cli_real(pool, "window_units"));
 	printf("disks   ");

@@ -45,7 +45,8 @@ json_t *describe_pool(const struct host *host, unsigned index)
 	struct pool_statistics statistics;
 
 	pool_statistics(pool, &statistics);
-	return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:o, s:o}",
+	return json_pack(
+		"{s:s, s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:o, s:o}",
 		"name", config->name, "backend", config->backend->name, "path", config->path,
 		"is_enforcing", config->is_enforcing, "capacity_units_per_s",
 		config->capacity_units_per_s, "reserved_units_per_s",
@@ -53,6 +54,8 @@ json_t *describe_pool(const struct host *host, unsigned index)
 		"bytes", (json_int_t)statistics.bytes, "errors", (json_int_t)statistics.errors,
 		"window_units", statistics.scheduler.window_units, "in_flight_units",
 		statistics.scheduler.in_flight_units, "device_latency_ns",
-		(json_int_t)statistics.scheduler.device_latency_ns, "disks", disk_names(host, pool),
-		"sidecore", describe_sidecore(pool_sidecore(pool)));
+		(json_int_t)statistics.scheduler.device_latency_ns, "idle_latency_ns",
+		(json_int_t)statistics.scheduler.idle_latency_ns, "latency_ns",
+		(json_int_t)config->latency_ns, "disks", disk_names(host, pool), "sidecore",
+		describe_sidecore(pool_sidecore(pool)));
 }

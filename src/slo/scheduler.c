@@ -210,4 +210,5 @@ void scheduler_state(const struct scheduler *scheduler, struct scheduler_state *
 	state->window_units = (double)counter_get(&window->limit_milliunits) / 1000;
 	state->in_flight_units = (double)counter_get(&window->in_flight_milliunits) / 1000;
 	state->device_latency_ns = counter_get(&window->latency_published_ns);
+	state->idle_latency_ns = counter_get(&window->unloaded_published_ns);
 }

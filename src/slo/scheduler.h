@@ -128,6 +128,7 @@ struct scheduler_state {
 	double window_units;
 	double in_flight_units;
 	uint64_t device_latency_ns;
+	uint64_t idle_latency_ns; /* of requests that find it idle, without their service */
 };
 void scheduler_state(const struct scheduler *scheduler, struct scheduler_state *state);
 

@@ -110,6 +110,7 @@ static void measure_unloaded(struct window *window, double latency_ns)
 		window->unloaded_ns = fmin(window->unloaded_ns + step_ns, latency_ns);
 	else
 		window->unloaded_ns = fmax(window->unloaded_ns - step_ns, fmax(latency_ns, 0));
+	counter_set(&window->unloaded_published_ns, (uint64_t)window->unloaded_ns);
 }
 
 void window_completed(struct window *window, const struct slo_request *request, uint64_t now_ns)

@@ -55,6 +55,7 @@ struct window {
 	uint64_t epoch_milliunits;
 
 	uint64_t latency_published_ns;
+	uint64_t unloaded_published_ns;
 };
 
 struct window_config {

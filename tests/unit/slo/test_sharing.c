@@ -241,6 +241,24 @@ static void a_promise_too_tight_for_the_device_does_not_cost_its_throughput(void
 	load_end(&load);
 }
 
+static void the_latency_of_an_idle_device_is_measured(void **state)
+{
+	struct scheduler_config config = {
+		.capacity_units_per_s = 200000, .largest_request_units = 4, .is_enforcing = true};
+	struct load load = {.seed = 1, .count = 1};
+	struct scheduler_state now;
+
+	load.slos[0].weight = 100;
+	load.mean_units[0] = 1;
+	load_start(&load, &config);
+	load.simulation.latency_ns = 100 * NS_PER_US;
+	load_send(&load, 1);
+	simulation_run(&load.simulation, NS_PER_S);
+	scheduler_state(load.simulation.scheduler, &now);
+	assert_in_range(now.idle_latency_ns, 99 * NS_PER_US, 101 * NS_PER_US);
+	load_end(&load);
+}
+
 static void a_slower_device_shrinks_the_window(void **state)
 {
 	struct scheduler_config config = {
@@ -271,6 +289,7 @@ int main(void)
 		cmocka_unit_test(the_window_costs_no_throughput),
 		cmocka_unit_test(hiccups_do_not_collapse_the_window),
 		cmocka_unit_test(a_promise_too_tight_for_the_device_does_not_cost_its_throughput),
+		cmocka_unit_test(the_latency_of_an_idle_device_is_measured),
 		cmocka_unit_test(a_slower_device_shrinks_the_window),
 	};
 
