@@ -154,6 +154,17 @@ static int refuse_to_shrink(
 		path, format_size(&there, there_bytes), format_size(&wanted, wanted_bytes));
 }
 
+/* Files of /proc take any size and stay as they are; one of them is this process's memory. */
+static bool has_size(const struct image *image, uint64_t size_bytes)
+{
+	struct stat status;
+
+	if (!fstat(image->fd, &status) && (uint64_t)status.st_size == size_bytes)
+		return true;
+	errno = EOPNOTSUPP;
+	return false;
+}
+
 /* Let a file grow from `there_bytes`; what is added is a hole. */
 static int grow(struct image *image, const char *path, uint64_t there_bytes, uint64_t wanted_bytes,
 	struct error *error)
@@ -161,7 +172,7 @@ static int grow(struct image *image, const char *path, uint64_t there_bytes, uin
 	struct size_text there, wanted;
 
 	if (!image->is_block_device && wanted_bytes <= INT64_MAX &&
-		!ftruncate(image->fd, (off_t)wanted_bytes))
+		!ftruncate(image->fd, (off_t)wanted_bytes) && has_size(image, wanted_bytes))
 		return 0;
 	return error_set(error, image->is_block_device ? -EINVAL : -errno,
 		"%s: has %s and cannot grow to %s: %s", path, format_size(&there, there_bytes),

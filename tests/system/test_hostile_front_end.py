@@ -440,3 +440,30 @@ def test_requests_of_a_front_end_that_has_gone_do_not_hold_up_the_next_one(victi
     queue = front_end.start_queue()
     queue.request(0, FLUSH, 0)
     eventually(lambda: queue.used_index() == 1, limit_s=5)
+
+
+# ---- images ----
+
+def test_an_image_that_is_cut_off_in_service_gives_errors_to_its_own_guest(evil, daemon):
+    with FrontEnd(evil) as front_end:
+        queue = front_end.start_queue()
+        os.truncate(daemon.image("evil"), 0)
+        queue.request(0, READ, 8, [(DATA, 4096)])
+        queue.request(1, READ, 7, [(DATA, 1 << 20), (DATA + 1, 512)])
+        eventually(lambda: queue.used_index() == 2)
+        assert [queue.status(0), queue.status(1)] == [IOERR, IOERR]
+        os.truncate(daemon.image("evil"), 64 << 20)
+        queue.request(2, READ, 8, [(DATA, 4096)])
+        eventually(lambda: queue.used_index() == 3)
+        assert queue.status(2) == OK
+
+
+def test_what_is_not_an_image_is_refused_at_once(daemon):
+    os.mkfifo(daemon.path("pool/fifo"))
+    os.symlink("loop", daemon.path("pool/loop"))
+    os.symlink("nowhere", daemon.path("pool/dangling"))
+    for image in ("fifo", "loop", "dangling", ".", "/dev/null", "/dev/tty", "/proc/self/mem", daemon.control,
+                  "good.img", daemon.path("pool/../pool/good.img")):
+        with pytest.raises(RuntimeError):
+            daemon.ask("disk.add", name="other", size="1MiB", pool="pool", image=image, socket=daemon.path("other.sock"))
+    daemon.neighbour.advances()
