@@ -150,10 +150,10 @@ static unsigned receive_messages(struct sidecore *sidecore)
 	for (count = 0; count < MESSAGES_PER_ROUND; count++) {
 		if (!message_ring_receive(&sidecore->messages, &message))
 			break;
+		/* Before it runs, so that whoever waits for it finds it counted. */
+		counter_add(&sidecore->counters.messages, 1);
 		message.function(message.argument);
 	}
-	if (count)
-		counter_add(&sidecore->counters.messages, count);
 	return count;
 }
 
