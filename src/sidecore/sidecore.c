@@ -10,6 +10,7 @@
 
 #define COMPLETIONS_PER_ROUND 128u
 #define MESSAGES_PER_ROUND 16u
+#define BATCH_MAX 4u	      /* of what waits for a device; saves most of the system calls' cost */
 #define WINDOW_NS_FIRST 4000u /* where a window that was 0 starts to grow */
 
 /* ---- pollers ---- */
@@ -131,7 +132,7 @@ void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *
 
 	operation->is_for_device = true;
 	sidecore->device_operations++;
-	if (2 * waiting >= sidecore->device_operations)
+	if (waiting >= BATCH_MAX || 2 * waiting >= sidecore->device_operations)
 		io_uring_submit(&sidecore->ring);
 }
 

@@ -119,7 +119,8 @@ struct io_uring_sqe *sidecore_prepare(
 /*
  * Say that the entry prepared last, for `operation`, is complete and is work for a device. It need not
  * wait for the end of the round if as much waits as the device has to do: that would leave it idle
- * while a batch gathers. So batches double from one request to as many as the device keeps busy with.
+ * while a batch gathers. So batches double, from one request to a few: the kernel hands a batch to the
+ * device when it has prepared the last of it.
  */
 void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *operation);
 
