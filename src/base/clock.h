@@ -1,4 +1,4 @@
-/* Time, in nanoseconds since an arbitrary start (CLOCK_MONOTONIC). */
+/* Time, in nanoseconds; since an arbitrary start (CLOCK_MONOTONIC), where nothing else is said. */
 #ifndef SLUICE_BASE_CLOCK_H
 #define SLUICE_BASE_CLOCK_H
 
@@ -10,6 +10,9 @@
 
 /* The time now; a few tens of nanoseconds, no system call. */
 uint64_t clock_now_ns(void);
+
+/* The time of day, in nanoseconds since 1970 (CLOCK_REALTIME): comparable between hosts. It may jump. */
+uint64_t clock_real_ns(void);
 
 /* CPU time that the calling thread has used. */
 uint64_t clock_thread_cpu_ns(void);

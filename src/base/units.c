@@ -36,6 +36,13 @@ static const struct unit byte_units[] = {
 	{"TiB", 1ull << 40},
 	{0},
 };
+/* Eighths of a byte would be fractions, so the factors are bytes, and one bit is not a unit. */
+static const struct unit bandwidth_units[] = {
+	{"kbit", 125},
+	{"Mbit", 125000},
+	{"Gbit", 125000000},
+	{0},
+};
 static const struct unit count_units[] = {
 	{"", 1},
 	{"k", 1000},
@@ -53,6 +60,8 @@ struct quantity {
 static const struct quantity duration = {
 	"a duration", "5ms (ns, us, ms, s, min, h)", duration_units};
 static const struct quantity byte_size = {"a size", "64KiB (B, KiB, MiB, GiB, TiB)", byte_units};
+static const struct quantity bandwidth = {
+	"a bandwidth", "500Mbit (kbit, Mbit, Gbit)", bandwidth_units};
 static const struct quantity plain_count = {"a number", "2500 or 2.5k (k, M, G)", count_units};
 
 static const struct unit *find_unit(const struct unit *units, const char *name)
@@ -127,6 +136,11 @@ int units_parse_duration_ns(const char *text, uint64_t *duration_ns, struct erro
 int units_parse_bytes(const char *text, uint64_t *bytes, struct error *error)
 {
 	return parse(&byte_size, text, bytes, error);
+}
+
+int units_parse_bandwidth(const char *text, uint64_t *bytes_per_s, struct error *error)
+{
+	return parse(&bandwidth, text, bytes_per_s, error);
 }
 
 int units_parse_count(const char *text, uint64_t *count, struct error *error)

@@ -20,6 +20,9 @@ int units_parse_duration_ns(const char *text, uint64_t *duration_ns, struct erro
 /* B, KiB, MiB, GiB, TiB and kB, MB, GB, TB; a bare number is bytes. Returns 0, -EINVAL or -ERANGE. */
 int units_parse_bytes(const char *text, uint64_t *bytes, struct error *error);
 
+/* kbit, Mbit, Gbit (powers of 1000) per second, as bytes per second. A unit is required, except for 0. */
+int units_parse_bandwidth(const char *text, uint64_t *bytes_per_s, struct error *error);
+
 /* A plain number, or one with k, M or G (powers of 1000). Returns 0, -EINVAL or -ERANGE. */
 int units_parse_count(const char *text, uint64_t *count, struct error *error);
 

@@ -34,6 +34,17 @@ static void sizes_know_binary_and_decimal_units(void **state)
 	assert_true(value == UINT64_MAX);
 }
 
+static void bandwidths_are_bits_and_come_out_as_bytes(void **state)
+{
+	uint64_t value;
+
+	assert_int_equal(units_parse_bandwidth("1Gbit", &value, NULL), 0);
+	assert_int_equal(value, 125000000);
+	assert_int_equal(units_parse_bandwidth("2.5 Mbit", &value, NULL), 0);
+	assert_int_equal(value, 312500);
+	assert_int_equal(units_parse_bandwidth("500", &value, NULL), -EINVAL);
+}
+
 static void nonsense_is_refused(void **state)
 {
 	static const char *const wrong[] = {
@@ -100,6 +111,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations_need_a_unit),
 		cmocka_unit_test(sizes_know_binary_and_decimal_units),
+		cmocka_unit_test(bandwidths_are_bits_and_come_out_as_bytes),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(numbers_too_large_are_out_of_range),
 		cmocka_unit_test(formatting_is_short),
