@@ -1,0 +1,141 @@
+"""A network to test on: hosts behind a switch, in network namespaces.
+
+    with Fabric(hosts=3) as fabric:
+        victim = fabric.hosts[0].add_vm("victim")
+        victim.popen(["iperf3", "-s"])
+
+Every host has an uplink into the switch, of a given speed both ways; the switch's port towards the host has a queue of
+finite size, and counts what it drops. A VM is a namespace on its host's bridge, behind a veth as it would be behind a tap.
+Whatever happens, `close` leaves neither namespace nor process behind.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+
+MTU = 1500
+serial = itertools.count()
+
+
+class FabricError(Exception):
+    pass
+
+
+def run(*command, **options):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=30, **options)
+    if done.returncode:
+        raise FabricError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Namespace:
+    """A network namespace and the processes in it."""
+
+    def __init__(self, name):
+        self.name, self.processes = name, []
+        run("ip", "netns", "add", name)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *words):
+        return run("ip", "-n", self.name, *words)
+
+    def tc(self, *words):
+        return run("tc", "-n", self.name, *words)
+
+    def run(self, *command, **options):
+        return run("ip", "netns", "exec", self.name, *command, **options)
+
+    def popen(self, command, **options):
+        process = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, command)], **options)
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for pid in run("ip", "netns", "pids", self.name).split():
+            try:
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in self.processes:
+            process.wait()
+        run("ip", "netns", "del", self.name)
+
+
+class Vm(Namespace):
+    def __init__(self, host, name, index):
+        super().__init__(f"{host.name}-{name}")
+        self.host, self.label, self.netdev = host, name, f"v-{name}"[:15]
+        self.address = f"10.0.{host.index}.{index}"
+        host.ip("link", "add", self.netdev, "mtu", MTU, "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        host.ip("link", "set", self.netdev, "master", "br0", "up")
+        self.ip("addr", "add", f"{self.address}/16", "dev", "eth0")
+        self.ip("link", "set", "eth0", "mtu", MTU, "up")
+
+
+class Host(Namespace):
+    def __init__(self, fabric, index):
+        super().__init__(f"{fabric.name}-h{index}")
+        self.fabric, self.index, self.vms = fabric, index, []
+        self.address, self.port = f"10.0.{index}.254", f"p{index}"
+        switch = fabric.switch
+        self.ip("link", "add", "up0", "mtu", MTU, "type", "veth", "peer", "name", self.port, "netns", switch.name)
+        self.ip("link", "add", "br0", "mtu", MTU, "type", "bridge")
+        self.ip("link", "set", "up0", "master", "br0", "up")
+        self.ip("addr", "add", f"{self.address}/16", "dev", "br0")
+        self.ip("link", "set", "br0", "up")
+        switch.ip("link", "set", self.port, "master", "br0", "up")
+        self.shape(switch)
+
+    def shape(self, switch):
+        """Both directions of the link: out of the port, and into it by way of a device that only queues."""
+        queue = f"q{self.index}"
+        rate = ("tbf", "rate", f"{self.fabric.link_mbit}mbit", "burst", "64k", "limit", self.fabric.queue_bytes)
+        switch.tc("qdisc", "add", "dev", self.port, "root", "handle", "1:", *rate)
+        switch.ip("link", "add", queue, "type", "ifb")
+        switch.ip("link", "set", queue, "up")
+        switch.tc("qdisc", "add", "dev", queue, "root", "handle", "1:", *rate)
+        switch.tc("qdisc", "add", "dev", self.port, "handle", "ffff:", "ingress")
+        switch.tc("filter", "add", "dev", self.port, "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0", "0",
+                  "action", "mirred", "egress", "redirect", "dev", queue)
+
+    def add_vm(self, name):
+        self.vms.append(Vm(self, name, len(self.vms) + 1))
+        return self.vms[-1]
+
+    def towards(self):
+        """What the switch's port towards this host has sent and dropped so far."""
+        port = json.loads(self.fabric.switch.tc("-s", "-j", "qdisc", "show", "dev", self.port, "root"))[0]
+        return {key: port[key] for key in ("bytes", "packets", "drops", "backlog")}
+
+    def close(self):
+        for vm in self.vms:
+            vm.close()
+        super().close()
+
+
+class Fabric:
+    def __init__(self, hosts=3, link_mbit=1000, queue_bytes=256 << 10):
+        self.name, self.link_mbit, self.queue_bytes = f"slf{os.getpid()}-{next(serial)}", link_mbit, queue_bytes
+        self.hosts, self.switch = [], None
+        try:
+            self.switch = Namespace(f"{self.name}-sw")
+            self.switch.ip("link", "add", "br0", "mtu", MTU, "type", "bridge")
+            self.switch.ip("link", "set", "br0", "up")
+            for index in range(1, hosts + 1):
+                self.hosts.append(Host(self, index))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for namespace in [*self.hosts, self.switch]:
+            if namespace:
+                namespace.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()

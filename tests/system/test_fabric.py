@@ -1,0 +1,73 @@
+"""The network that the others are tested on is what it says it is."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fabric"))
+
+from fabric import Fabric, FabricError, run  # noqa: E402
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+
+
+def namespaces():
+    return {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line}
+
+
+def serve(vm, port=5201):
+    vm.popen(["iperf3", "-s", "-p", port], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while f":{port}" not in vm.run("ss", "-ltn"):
+        assert time.monotonic() < deadline, "iperf3 does not listen"
+        time.sleep(0.05)
+
+
+def received_mbit(sender, receiver, *options, seconds=2):
+    report = json.loads(sender.run("iperf3", "-c", receiver.address, "-t", seconds, "-J", *options))
+    return report["end"]["sum_received"]["bits_per_second"] / 1e6
+
+
+@pytest.fixture
+def fabric():
+    with Fabric(hosts=3, link_mbit=100) as built:
+        yield built
+
+
+def test_vms_reach_each_other_across_hosts_and_within(fabric):
+    one, two = fabric.hosts[0].add_vm("one"), fabric.hosts[0].add_vm("two")
+    far = fabric.hosts[1].add_vm("far")
+    for peer in (two, far):
+        one.run("ping", "-c", 1, "-W", 5, peer.address)
+    one.run("ping", "-c", 1, "-W", 5, fabric.hosts[2].address)
+
+
+def test_a_link_has_its_speed_in_both_directions(fabric):
+    near, far = fabric.hosts[0].add_vm("near"), fabric.hosts[1].add_vm("far")
+    serve(far)
+    for direction in ((), ("-R",)):
+        assert 80 < received_mbit(near, far, *direction) <= 101
+
+
+def test_two_senders_overflow_the_ports_queue_and_the_port_counts_it(fabric):
+    receiver, senders = fabric.hosts[0].add_vm("receiver"), [host.add_vm("sender") for host in fabric.hosts[1:]]
+    before = fabric.hosts[0].towards()
+    for port, sender in enumerate(senders, 6000):
+        serve(receiver, port)
+        sender.popen(["iperf3", "-u", "-b", "90M", "-c", receiver.address, "-t", 2, "-p", port], stdout=subprocess.DEVNULL)
+    for sender in senders:
+        sender.processes[-1].wait()
+    assert fabric.hosts[0].towards()["drops"] > before["drops"]
+
+
+def test_nothing_is_left_whatever_fails():
+    before = namespaces()
+    with pytest.raises(FabricError):
+        with Fabric(hosts=2) as fabric:
+            fabric.hosts[0].add_vm("vm").popen(["sleep", "1000"])
+            fabric.hosts[0].ip("link", "add", "nonsense", "type", "nonsense")
+    assert namespaces() == before
