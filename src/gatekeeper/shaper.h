@@ -1,0 +1,67 @@
+/*
+ * The classes of one netdev: an HTB (hierarchical token bucket) as its root, by way of libnl.
+ *
+ * Theory of operation. Under the root is one class with the link's rate; under that are a class for
+ * traffic that is nobody's (the host's own), and one per vNIC, which has at least its `rate` and borrows
+ * up to its `ceil` what others leave. A class may have children of its own. Everything is set by name
+ * of class (a minor number that the caller chooses), created or changed as needed, so that an agent that
+ * finds its predecessor's classes goes on with them; traffic is told its class by BPF programs.
+ */
+#ifndef SLUICE_GATEKEEPER_SHAPER_H
+#define SLUICE_GATEKEEPER_SHAPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SHAPER_MAJOR 0x5157u
+#define SHAPER_LINK 0x1u    /* the class with the link's rate: parent of all others */
+#define SHAPER_HOST 0xfffeu /* what no program has classified */
+
+/* What skb->priority must be for a packet to go into class `minor`. */
+#define SHAPER_CLASSID(minor) (SHAPER_MAJOR << 16 | (minor))
+
+struct shaper;
+
+/* Rates in bytes per second. */
+struct shaper_class {
+	uint16_t minor;
+	uint16_t parent; /* SHAPER_LINK or another class's minor */
+	uint64_t rate;	 /* guaranteed; at least 1 */
+	uint64_t ceil;	 /* with what can be borrowed; at least `rate` */
+	double weight;	 /* of what can be borrowed, among siblings; 0: 1 */
+};
+
+struct shaper_counters {
+	uint64_t bytes;
+	uint64_t packets;
+	uint64_t drops;
+	uint64_t backlog_bytes;
+};
+
+/*
+ * Take charge of a netdev, or go on where a predecessor was.
+ *
+ * @netdev: its name
+ * @link: its rate
+ * Returns 0 or a negative errno with the reason in `error`.
+ */
+int shaper_open(const char *netdev, uint64_t link, struct shaper **shaper, struct error *error);
+
+/* Leave everything as it is, for a successor. */
+void shaper_close(struct shaper *shaper);
+
+/* Let the netdev have the queue that it would have by itself, and close. */
+void shaper_remove(struct shaper *shaper);
+
+/* Create or change a class; running traffic stays in it. Returns 0 or a negative errno. */
+int shaper_set(struct shaper *shaper, const struct shaper_class *class);
+
+/* Remove a class without children; what waits in it is lost. Returns 0, also if there is none, or a negative errno. */
+int shaper_unset(struct shaper *shaper, uint16_t minor);
+
+/* Returns 0, or -ENOENT if there is no such class. */
+int shaper_counters(struct shaper *shaper, uint16_t minor, struct shaper_counters *counters);
+
+#endif

@@ -1,0 +1,140 @@
+/* Classes on a real veth, in a network namespace of their own; skipped without the rights. */
+#include "../cmocka_all.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gatekeeper/shaper.h"
+#include "own_network.h"
+
+#define LINK 125000000u
+
+static struct shaper *shaper;
+static bool may;
+
+static int make_veth(void **state)
+{
+	may = own_network();
+	return 0;
+}
+
+static void need_rights(void)
+{
+	if (!may)
+		skip();
+}
+
+static void take(void)
+{
+	struct error error;
+
+	if (shaper_open("v0", LINK, &shaper, &error) < 0)
+		fail_msg("%s", error.message);
+}
+
+static void set(uint16_t minor, uint16_t parent, uint64_t rate, uint64_t ceil)
+{
+	struct shaper_class class = {.minor = minor, .parent = parent, .rate = rate, .ceil = ceil};
+
+	assert_int_equal(shaper_set(shaper, &class), 0);
+}
+
+/* Whether `tc` shows a class with these words. */
+static bool shows(const char *words)
+{
+	char command[256];
+
+	snprintf(command, sizeof command, "tc class show dev v0 | grep -q -- '%s'", words);
+	return run(command);
+}
+
+static void a_class_has_a_rate_and_a_ceiling(void **state)
+{
+	need_rights();
+	take();
+	set(0x10, SHAPER_LINK, LINK / 2, LINK);
+	assert_true(shows("htb 5157:10 parent 5157:1 .*rate 500Mbit ceil 1Gbit"));
+	shaper_remove(shaper);
+}
+
+static void a_class_can_be_changed_and_removed(void **state)
+{
+	need_rights();
+	take();
+	set(0x10, SHAPER_LINK, LINK / 2, LINK);
+	set(0x10, SHAPER_LINK, LINK / 4, LINK / 2);
+	assert_true(shows("htb 5157:10 parent 5157:1 .*rate 250Mbit ceil 500Mbit"));
+	assert_int_equal(shaper_unset(shaper, 0x10), 0);
+	assert_false(shows("5157:10"));
+	assert_int_equal(shaper_unset(shaper, 0x10), 0);
+	shaper_remove(shaper);
+}
+
+static void classes_have_children(void **state)
+{
+	need_rights();
+	take();
+	set(0x10, SHAPER_LINK, LINK / 2, LINK);
+	set(0x1000, 0x10, 1000000, 2000000);
+	assert_true(shows("htb 5157:1000 parent 5157:10 .*rate 8Mbit ceil 16Mbit"));
+	assert_true(shaper_unset(shaper, 0x10) < 0);
+	shaper_remove(shaper);
+}
+
+static void a_successor_finds_the_classes(void **state)
+{
+	need_rights();
+	take();
+	set(0x10, SHAPER_LINK, LINK / 2, LINK);
+	shaper_close(shaper);
+	take();
+	assert_true(shows("htb 5157:10 parent 5157:1"));
+	shaper_remove(shaper);
+}
+
+static void nothing_is_left_behind(void **state)
+{
+	need_rights();
+	take();
+	shaper_remove(shaper);
+	assert_false(run("tc qdisc show dev v0 | grep -q htb"));
+}
+
+static void what_nobody_classified_is_counted_as_the_hosts(void **state)
+{
+	struct shaper_counters counters;
+
+	need_rights();
+	take();
+	assert_true(
+		run("ip addr add 10.0.0.1/24 dev v0; ping -c 1 -W 1 10.0.0.2 >/dev/null; true"));
+	assert_int_equal(shaper_counters(shaper, SHAPER_HOST, &counters), 0);
+	assert_true(counters.packets > 0);
+	assert_true(counters.bytes > 0);
+	assert_int_equal(shaper_counters(shaper, 0x77, &counters), -ENOENT);
+	shaper_remove(shaper);
+}
+
+static void a_netdev_that_is_not_there_is_named(void **state)
+{
+	struct error error;
+
+	assert_int_equal(shaper_open("nowhere", LINK, &shaper, &error), -ENODEV);
+	assert_non_null(strstr(error.message, "nowhere"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_class_has_a_rate_and_a_ceiling, make_veth),
+		cmocka_unit_test_setup(a_class_can_be_changed_and_removed, make_veth),
+		cmocka_unit_test_setup(classes_have_children, make_veth),
+		cmocka_unit_test_setup(a_successor_finds_the_classes, make_veth),
+		cmocka_unit_test_setup(nothing_is_left_behind, make_veth),
+		cmocka_unit_test_setup(what_nobody_classified_is_counted_as_the_hosts, make_veth),
+		cmocka_unit_test_setup(a_netdev_that_is_not_there_is_named, make_veth),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
