@@ -20,6 +20,8 @@
 #define CONFIGURATION_BYTES_MAX (4u << 20)
 #define CONFIGURATION_SIDECORES_MAX 256u
 #define CONFIGURATION_POOLS_MAX 256u
+#define CONFIGURATION_HOSTS_MAX 4096u
+#define CONFIGURATION_ADDRESSES_MAX 1024u
 
 struct control_settings {
 	char *socket;
@@ -94,6 +96,39 @@ struct disk_settings {
 	struct slo_settings *slo;
 };
 
+/* Another host with an agent, or this one. */
+struct agent_host_settings {
+	char *name;
+	char *address;
+	char **serves; /* addresses of vNICs */
+	uint32_t serves_count;
+};
+
+struct network_settings {
+	char *host; /* this one's name among `hosts` */
+	char *uplink;
+	char *link;
+	char *key;
+	char *period;
+	struct agent_host_settings *hosts;
+	uint32_t hosts_count;
+};
+
+struct bandwidth_settings {
+	char *min;
+	char *max;
+};
+
+struct nic_settings {
+	char *name;
+	char *netdev;
+	char **addresses;
+	uint32_t addresses_count;
+	struct bandwidth_settings *send;
+	struct bandwidth_settings *receive;
+	uint32_t *weight;
+};
+
 struct configuration {
 	struct control_settings *control;
 	struct sidecore_settings *sidecores;
@@ -102,6 +137,9 @@ struct configuration {
 	uint32_t pools_count;
 	struct disk_settings *disks;
 	uint32_t disks_count;
+	struct network_settings *network;
+	struct nic_settings *nics;
+	uint32_t nics_count;
 };
 
 /*

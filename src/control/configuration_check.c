@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/claims.h"
+#include "control/network_check.h"
 #include "control/references.h"
 #include "control/run_directory.h"
 #include "control/values.h"
@@ -205,4 +206,5 @@ void configuration_check(const struct configuration *configuration, struct probl
 	check_sidecores(configuration, problems);
 	check_pools(configuration, problems);
 	check_disks(configuration, problems);
+	network_check(configuration, problems);
 }

@@ -2,6 +2,7 @@
 
 #include "control/configuration.h"
 #include "disk/pool.h"
+#include "gatekeeper/nic.h"
 #include "slo/slo.h"
 
 #define TEXT_BYTES_MAX 4095
@@ -111,11 +112,54 @@ static const cyaml_schema_field_t disk_fields[] = {
 static const cyaml_schema_value_t disk_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct disk_settings, disk_fields)};
 
+static const cyaml_schema_value_t address_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_BYTES_MAX)};
+
+static const cyaml_schema_field_t agent_host_fields[] = {
+	TEXT(NEEDED, name, agent_host_settings),
+	TEXT(NEEDED, address, agent_host_settings),
+	LIST(FLOW, serves, agent_host_settings, &address_entry, CONFIGURATION_ADDRESSES_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t agent_host_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct agent_host_settings, agent_host_fields)};
+
+static const cyaml_schema_field_t network_fields[] = {
+	TEXT(NEEDED, host, network_settings),
+	TEXT(NEEDED, uplink, network_settings),
+	TEXT(NEEDED, link, network_settings),
+	TEXT(NEEDED, key, network_settings),
+	TEXT(OPTIONAL, period, network_settings),
+	LIST(NEEDED, hosts, network_settings, &agent_host_entry, CONFIGURATION_HOSTS_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t bandwidth_fields[] = {
+	TEXT(OPTIONAL, min, bandwidth_settings),
+	TEXT(OPTIONAL, max, bandwidth_settings),
+	CYAML_FIELD_END,
+};
+#define send_fields bandwidth_fields
+#define receive_fields bandwidth_fields
+static const cyaml_schema_field_t nic_fields[] = {
+	TEXT(NEEDED, name, nic_settings),
+	TEXT(NEEDED, netdev, nic_settings),
+	LIST(FLOW, addresses, nic_settings, &address_entry, NIC_ADDRESSES_MAX),
+	MAPPING(FLOW, send, nic_settings),
+	MAPPING(FLOW, receive, nic_settings),
+	NUMBER(weight, nic_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t nic_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct nic_settings, nic_fields)};
+
 static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, control, configuration),
 	LIST(OPTIONAL, sidecores, configuration, &sidecore_entry, CONFIGURATION_SIDECORES_MAX),
 	LIST(OPTIONAL, pools, configuration, &pool_entry, CONFIGURATION_POOLS_MAX),
 	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_DISKS_MAX),
+	MAPPING(OPTIONAL, network, configuration),
+	LIST(OPTIONAL, nics, configuration, &nic_entry, NIC_SLOTS),
 	CYAML_FIELD_END,
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/host_network.h"
 #include "control/references.h"
 #include "control/values.h"
 
@@ -120,13 +121,16 @@ int host_start(
 	if (single_fd >= 0)
 		return start_single(host, single_fd, error);
 	start_disks(host);
-	return 0;
+	return host_network_start(configuration, &host->agent, error);
 }
 
 void host_stop(struct host *host)
 {
 	unsigned disks = host->disks ? host->configuration->disks_count : 0;
 
+	/* What is enforced stays so until a successor takes over. */
+	if (host->agent)
+		agent_stop(host->agent, false);
 	while (disks--)
 		disk_destroy(host->disks[disks].disk);
 	for (unsigned i = 0; host->pools && i < host->configuration->pools_count; i++)

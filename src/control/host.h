@@ -12,6 +12,7 @@
 #include "control/configuration.h"
 #include "disk/disk.h"
 #include "disk/pool.h"
+#include "gatekeeper/agent.h"
 #include "sidecore/sidecore.h"
 
 struct host_disk {
@@ -25,6 +26,7 @@ struct host {
 	unsigned sidecore_count;
 	struct pool **pools;
 	struct host_disk *disks;
+	struct agent *agent; /* of the network; NULL: there is none */
 	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
 	const char *file;    /* where the configuration came from; NULL: no file */
 };

@@ -137,6 +137,32 @@ static void compare_disks(const struct host *host, const struct configuration *n
 	}
 }
 
+/* The network's part of a configuration, as text to be freed; it has no end but its length. */
+static char *network_text(const struct configuration *configuration, size_t *length)
+{
+	const struct configuration part = {
+		.network = configuration->network,
+		.nics = configuration->nics,
+		.nics_count = configuration->nics_count,
+	};
+	char *text;
+
+	return configuration_save(&part, &text, length) < 0 ? NULL : text;
+}
+
+static void compare_network(
+	const struct host *host, const struct configuration *next, struct refusals *refusals)
+{
+	size_t now_length, then_length;
+	char *now = network_text(host->configuration, &now_length);
+	char *then = network_text(next, &then_length);
+
+	if (!now || !then || now_length != then_length || memcmp(now, then, now_length) != 0)
+		refuse(refusals, "part", "network", "or 'nics' has changed");
+	free(now);
+	free(then);
+}
+
 static int refuse_what_is_fixed(
 	const struct host *host, const struct configuration *next, struct error *error)
 {
@@ -147,6 +173,7 @@ static int refuse_what_is_fixed(
 		return error_set(error, -ENOMEM, "out of memory");
 	compare_sidecores(host, next, unused, &refusals);
 	compare_pools(host, next, unused, &refusals);
+	compare_network(host, next, &refusals);
 	if (!refusals.used)
 		compare_disks(host, next, unused, &refusals);
 	free(unused);

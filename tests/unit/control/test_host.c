@@ -190,6 +190,19 @@ static void reload_refuses_by_name_what_needs_a_restart(void **state)
 	assert_int_equal(fixture->host.configuration->disks_count, 1);
 }
 
+static void reload_refuses_another_network(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, "pools: [{name: fast, backend: ram, capacity: 20000}]\n"
+			    "network: {host: h, uplink: u, link: 1Gbit, key: /k, hosts: [{name: h, "
+			    "address: 10.0.0.1}]}\n"
+			    "disks:\n"
+			    "- {name: gold, size: 1MiB, socket: %1$s/gold.sock}\n");
+	assert_int_equal(host_reload(&fixture->host, &fixture->error), -EBUSY);
+	assert_non_null(strstr(fixture->error.message, "network"));
+}
+
 static void reload_of_a_broken_file_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -240,6 +253,7 @@ int main(void)
 		WITH_HOST(reload_lets_one_disk_take_what_another_gives_back),
 		WITH_HOST(reload_leaves_disks_of_the_control_socket_alone),
 		WITH_HOST(reload_refuses_by_name_what_needs_a_restart),
+		WITH_HOST(reload_refuses_another_network),
 		WITH_HOST(reload_of_a_broken_file_changes_nothing),
 		WITH_HOST(a_disk_does_not_shrink),
 		cmocka_unit_test(a_sidecore_that_cannot_start_is_named_once),

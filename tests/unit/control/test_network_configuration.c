@@ -1,0 +1,161 @@
+/* The network's part of sluice.yaml: what it means, and what is said about mistakes. */
+#include "../cmocka_all.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control/configuration.h"
+#include "control/network_values.h"
+
+#define NETWORK                                                                      \
+	"network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, " \
+	"address: 10.0.0.1, serves: [10.0.1.1]}]}\n"
+
+static struct configuration *configuration;
+static struct problems problems;
+
+static int tear_down(void **state)
+{
+	configuration_free(configuration);
+	configuration = NULL;
+	return 0;
+}
+
+static void load(const char *text)
+{
+	memset(&problems, 0, sizeof problems);
+	configuration_load(text, strlen(text), &configuration, &problems);
+}
+
+static void expect(const char *text, const char *path, const char *complaint)
+{
+	load(text);
+	assert_null(configuration);
+	assert_int_equal(problems.count, 1);
+	assert_string_equal(problems.list[0].path, path);
+	assert_string_equal(problems.list[0].text, complaint);
+}
+
+static void what_is_written_is_what_is_meant(void **state)
+{
+	struct agent_config agent;
+	struct nic_config nic;
+
+	load(NETWORK
+		"nics: [{name: web, netdev: tap0, addresses: [10.0.1.1, 'fd00::1'], send: {max: "
+		"200Mbit}, receive: {min: 500Mbit}, weight: 3}]\n");
+	assert_non_null(configuration);
+	values_of_network(configuration->network, "", &agent, &problems);
+	assert_string_equal(agent.uplink, "up0");
+	assert_int_equal(agent.link_bytes_per_s, 125000000);
+	assert_int_equal(agent.period_ns, 5000000);
+	values_of_nic(&configuration->nics[0], "", &nic, &problems);
+	assert_int_equal(nic.address_count, 2);
+	assert_int_equal(nic.addresses[0].s6_addr[11], 0xff); /* IPv4, mapped */
+	assert_int_equal(nic.addresses[0].s6_addr[15], 1);
+	assert_int_equal(nic.send_min, 0);
+	assert_int_equal(nic.send_max, 25000000);
+	assert_true(nic.receive.min == 62500000);
+	assert_true(isinf(nic.receive.max));
+	assert_true(nic.receive.weight == 3);
+}
+
+static void nothing_promised_is_the_default(void **state)
+{
+	struct nic_config nic;
+
+	load(NETWORK "nics: [{name: web, netdev: tap0}]\n");
+	assert_non_null(configuration);
+	values_of_nic(&configuration->nics[0], "", &nic, &problems);
+	assert_int_equal(nic.send_min, 0);
+	assert_true(nic.send_max == UINT64_MAX);
+	assert_true(nic.receive.min == 0);
+	assert_true(isinf(nic.receive.max));
+	assert_true(nic.receive.weight == 1);
+}
+
+static void mistakes_are_named_with_their_mend(void **state)
+{
+	expect("nics: [{name: web, netdev: tap0}]\n", "nics",
+		"there is no 'network'; add one, with this host's 'uplink'");
+	expect("network: {host: h2, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, address: "
+	       "10.0.0.1}]}\n",
+		"network.host", "'h2' is not among 'hosts'; add it there");
+	expect("network: {host: h1, uplink: up0, link: 1Gbps, key: /k, hosts: [{name: h1, address: "
+	       "10.0.0.1}]}\n",
+		"network.link",
+		"'1Gbps' is not a bandwidth; write it like 500Mbit (kbit, Mbit, Gbit)");
+	expect("network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, address: "
+	       "10.0.0}]}\n",
+		"network.hosts[0].address",
+		"'10.0.0' is not an address; write it like 10.0.0.7 or fd00::7");
+	expect(NETWORK "nics: [{name: a, netdev: tap0}, {name: b, netdev: tap0}]\n",
+		"nics[1].netdev", "'tap0' is taken by nics[0]; a netdev is one vNIC's");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, send: {min: 2Mbit, max: 1Mbit}}]\n",
+		"nics[0].send", "'max' must be more than 0 and no less than 'min'");
+}
+
+static void promises_that_do_not_fit_the_link_are_refused_with_the_shortfall(void **state)
+{
+	expect(NETWORK "nics: [{name: a, netdev: tap0, receive: {min: 600Mbit}}, {name: b, netdev: "
+		       "tap1, receive: {min: 400Mbit}}]\n",
+		"nics",
+		"the 'min' of all 'receive' add up to 1000 Mbit, and the link has 950 to give; "
+		"lower them by 50 Mbit");
+}
+
+static const char *write_key(const char *text, mode_t mode)
+{
+	static char path[64];
+	int fd;
+
+	snprintf(path, sizeof path, "/tmp/sluice-key-XXXXXX");
+	fd = mkstemp(path);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	fchmod(fd, mode);
+	close(fd);
+	return path;
+}
+
+static int read_key(const char *text, mode_t mode, struct error *error)
+{
+	uint8_t key[ENVELOPE_KEY_BYTES];
+	const char *path = write_key(text, mode);
+	int result = network_read_key(path, key, error);
+
+	unlink(path);
+	return result;
+}
+
+static void a_key_is_hexadecimal_and_private(void **state)
+{
+	static const char good[] =
+		"00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF\n";
+	struct error error;
+
+	assert_int_equal(read_key(good, 0600, &error), 0);
+	assert_int_equal(read_key(good, 0644, &error), -EPERM);
+	assert_non_null(strstr(error.message, "chmod 600"));
+	assert_int_equal(read_key("0011", 0600, &error), -EINVAL);
+	assert_non_null(strstr(error.message, "openssl rand -hex 32"));
+	assert_int_equal(network_read_key("/nonexistent", NULL, &error), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(what_is_written_is_what_is_meant, tear_down),
+		cmocka_unit_test_teardown(nothing_promised_is_the_default, tear_down),
+		cmocka_unit_test_teardown(mistakes_are_named_with_their_mend, tear_down),
+		cmocka_unit_test_teardown(
+			promises_that_do_not_fit_the_link_are_refused_with_the_shortfall,
+			tear_down),
+		cmocka_unit_test(a_key_is_hexadecimal_and_private),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
