@@ -93,11 +93,11 @@ def test_one_flow_has_its_guarantee_against_udp_from_three_hosts(guarded):
 
 
 def test_without_agents_the_same_flow_starves(scene):
-    scene.tcp(scene.others[0], scene.crowd, 6, flows=99)
-    scene.tcp(scene.sender, scene.victim, 6)
-    time.sleep(1)
-    (victim,), dropped = scene.rates(4, scene.victim)
-    assert victim < 0.5 * GUARANTEE
+    scene.tcp(scene.others[0], scene.crowd, 10, flows=99)
+    scene.tcp(scene.sender, scene.victim, 10)
+    time.sleep(4)  # the crowd takes its time to gather
+    (victim,), _ = scene.rates(4, scene.victim)
+    assert victim < SLACK * GUARANTEE
 
 
 def test_what_the_guaranteed_one_leaves_goes_to_the_others(guarded):
