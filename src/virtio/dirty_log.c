@@ -1,27 +1,19 @@
 #include "virtio/dirty_log.h"
 
 #include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 int dirty_log_map(struct dirty_log *log, int fd, uint64_t offset_bytes, uint64_t size_bytes)
 {
-	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t end;
-	struct stat status;
 	int result;
 
 	if (size_bytes == 0 || __builtin_add_overflow(offset_bytes, size_bytes, &end))
 		return -EINVAL;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end ||
-		end > BOOKKEEPING_BYTES_MAX)
-		return -EINVAL;
+	result = mapping_guard_check_bookkeeping(fd, end);
+	if (result < 0)
+		return result;
 	dirty_log_unmap(log);
-	/* Mapped from the file's start: the offset need not be a multiple of the page size. */
-	end = (end + page_bytes - 1) / page_bytes * page_bytes;
-	result = mapping_guard_map(fd, 0, end, &log->mapping);
+	result = mapping_guard_map_bookkeeping(fd, end, &log->mapping);
 	if (result < 0)
 		return result;
 	log->bits = (uint8_t *)log->mapping->start + offset_bytes;

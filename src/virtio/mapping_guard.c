@@ -5,7 +5,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #define ZFS_MAGIC 0x2fc12fc1u /* not in Linux's own list */
 
@@ -108,6 +110,26 @@ int mapping_guard_map(int fd, off_t offset, size_t size_bytes, struct guarded_ma
 	}
 	*mapping = entry;
 	return 0;
+}
+
+int mapping_guard_check_bookkeeping(int fd, uint64_t end_bytes)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end_bytes ||
+		end_bytes > BOOKKEEPING_BYTES_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+int mapping_guard_map_bookkeeping(int fd, uint64_t end_bytes, struct guarded_mapping **mapping)
+{
+	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	end_bytes = (end_bytes + page_bytes - 1) / page_bytes * page_bytes;
+	return mapping_guard_map(fd, 0, end_bytes, mapping);
 }
 
 void mapping_guard_unmap(struct guarded_mapping *mapping)

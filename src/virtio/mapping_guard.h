@@ -38,6 +38,18 @@ struct guarded_mapping {
  */
 int mapping_guard_map(int fd, off_t offset, size_t size_bytes, struct guarded_mapping **mapping);
 
+/*
+ * Can the first `end_bytes` of a file be mapped as a front end's bookkeeping? To be asked before what
+ * they replace is unmapped. Returns 0; -EINVAL if it is no regular file, shorter, or too much.
+ */
+int mapping_guard_check_bookkeeping(int fd, uint64_t end_bytes);
+
+/*
+ * Map them, from the file's start: what is wanted of it need not begin at a page. Returns as
+ * mapping_guard_map.
+ */
+int mapping_guard_map_bookkeeping(int fd, uint64_t end_bytes, struct guarded_mapping **mapping);
+
 /* Unmap. Nobody may use the memory any more. */
 void mapping_guard_unmap(struct guarded_mapping *mapping);
 

@@ -4,7 +4,6 @@
 #include <linux/virtio_config.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "virtio/inflight.h"
@@ -74,25 +73,20 @@ void session_unmap_inflight(struct vhost_user_session *session)
 static int map_region(
 	struct vhost_user_session *session, const struct vhost_user_inflight *request, int fd)
 {
-	uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t part_bytes = queue_bytes(session, request->queue_size);
 	struct guarded_mapping *mapping;
 	uint64_t end;
-	struct stat status;
 	int result;
 
 	if (request->mmap_size_bytes < part_bytes * request->queue_count ||
 		request->mmap_offset_bytes % 8 ||
 		__builtin_add_overflow(request->mmap_offset_bytes, request->mmap_size_bytes, &end))
 		return -EINVAL;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size < end ||
-		end > BOOKKEEPING_BYTES_MAX)
-		return -EINVAL;
+	result = mapping_guard_check_bookkeeping(fd, end);
+	if (result < 0)
+		return result;
 	session_unmap_inflight(session);
-	end = (end + page_bytes - 1) / page_bytes * page_bytes;
-	result = mapping_guard_map(fd, 0, end, &mapping);
+	result = mapping_guard_map_bookkeeping(fd, end, &mapping);
 	if (result < 0)
 		return result;
 	session->inflight = (struct session_inflight){
