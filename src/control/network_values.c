@@ -32,12 +32,14 @@ static bool parse_address(const char *text, struct in6_addr *address)
 	return strchr(text, '.') && inet_pton(AF_INET6, mapped, address) == 1;
 }
 
-static void value_address(
+static bool value_address(
 	const char *text, const char *path, struct in6_addr *address, struct problems *problems)
 {
-	if (!parse_address(text, address))
-		problems_add(problems, path,
-			"'%s' is not an address; write it like 10.0.0.7 or fd00::7", text);
+	if (parse_address(text, address))
+		return true;
+	problems_add(
+		problems, path, "'%s' is not an address; write it like 10.0.0.7 or fd00::7", text);
+	return false;
 }
 
 /* ---- the agent ---- */
@@ -91,9 +93,8 @@ static void host_serves(const struct agent_host_settings *settings, const char *
 	path_key(list, path, "serves");
 	for (unsigned i = 0; i < settings->serves_count; i++) {
 		path_index(one, list, i);
-		if (!parse_address(settings->serves[i], &address))
-			value_address(settings->serves[i], one, &address, problems);
-		else if (directory_add_address(directory, settings->name, &address) == -EEXIST)
+		if (value_address(settings->serves[i], one, &address, problems) &&
+			directory_add_address(directory, settings->name, &address) == -EEXIST)
 			problems_add(problems, one, "'%s' is served by another host already",
 				settings->serves[i]);
 	}

@@ -15,7 +15,6 @@
 #include "base/container.h"
 #include "base/counter.h"
 #include "base/key_map.h"
-#include "base/log.h"
 #include "gatekeeper/outbox.h"
 #include "gatekeeper/replay_window.h"
 
@@ -63,38 +62,41 @@ static struct nic *nic_of(struct agent *agent, const struct in6_addr *address)
 	return NULL;
 }
 
-/* ---- telling ---- */
-
-static double bytes_per_s_of(const struct rate_entry *entry)
+/* A limit that is ours to keep. */
+static void hold(struct agent *agent, struct nic_limits *limits, const struct in6_addr *peer,
+	double bytes_per_s)
 {
-	return entry->bytes_per_s == RATE_UNLIMITED ? INFINITY : (double)entry->bytes_per_s;
-}
-
-/* Both ends are ours: no datagram, and the limit is kept where the traffic passes. */
-static void tell_ourselves(
-	struct agent *agent, struct nic *receiver, const struct rate_entry *entry)
-{
-	if (nic_limits_tell(
-		    &receiver->receives, &entry->source, bytes_per_s_of(entry), clock_now_ns()) < 0)
+	if (nic_limits_tell(limits, peer, bytes_per_s, clock_now_ns()) < 0)
 		counter_add(&agent->counters.failed_limits, 1);
 }
 
-static void tell(struct agent *agent, struct nic *nic, const struct nic_sender *sender)
-{
-	const struct directory_host *host =
-		directory_of_address(agent->directory, &sender->address);
-	struct rate_entry entry = {.source = sender->address};
-	bool is_ours = nic_of(agent, &sender->address) != NULL;
+/* ---- telling ---- */
 
-	entry.bytes_per_s =
-		isinf(sender->pair.allowed) ? RATE_UNLIMITED : (uint64_t)sender->pair.allowed + 1;
+static void tell_host(struct agent *agent, const struct directory_host *host, const struct nic *nic,
+	const struct nic_sender *sender)
+{
+	struct rate_entry entry = {.source = sender->address, .bytes_per_s = RATE_UNLIMITED};
+
+	if (!isinf(sender->pair.allowed))
+		entry.bytes_per_s = (uint64_t)sender->pair.allowed + 1;
 	for (unsigned i = 0; i < nic->config.address_count; i++) {
 		entry.destination = nic->config.addresses[i];
-		if (is_ours)
-			tell_ourselves(agent, nic, &entry);
-		else if (host)
-			outbox_add(agent->outbox, host, &entry);
+		outbox_add(agent->outbox, host, &entry);
 	}
+}
+
+/* Of a sender on this host, the limit is kept where the traffic passes: no datagram. */
+static void tell(struct agent *agent, struct nic *nic, const struct nic_sender *sender)
+{
+	const struct directory_host *host;
+
+	if (nic_of(agent, &sender->address)) {
+		hold(agent, &nic->receives, &sender->address, sender->pair.allowed);
+		return;
+	}
+	host = directory_of_address(agent->directory, &sender->address);
+	if (host)
+		tell_host(agent, host, nic, sender);
 }
 
 static void send_rates(void *context, const struct directory_host *host,
@@ -194,9 +196,10 @@ static void take_rate(struct agent *agent, uint64_t host_id, const struct rate_e
 
 	if (!nic || !host || host->id != host_id)
 		counter_add(&agent->counters.refused_unknown, 1);
-	else if (nic_limits_tell(&nic->sends, &entry->destination, bytes_per_s_of(entry),
-			 clock_now_ns()) < 0)
-		counter_add(&agent->counters.failed_limits, 1);
+	else
+		hold(agent, &nic->sends, &entry->destination,
+			entry->bytes_per_s == RATE_UNLIMITED ? INFINITY
+							     : (double)entry->bytes_per_s);
 }
 
 static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t bytes)

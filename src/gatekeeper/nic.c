@@ -40,7 +40,6 @@ static int set_classes(const struct nic *nic, const struct nic_place *place)
 		.parent = SHAPER_LINK,
 		.rate = config->send_min > link / LEAST_PART ? config->send_min : link / LEAST_PART,
 		.ceil = config->send_max < link ? config->send_max : link,
-		.weight = config->receive.weight,
 	};
 	int result = shaper_set(place->uplink, &class);
 

@@ -4,11 +4,11 @@
 #include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/class.h>
-#include <netlink/route/link.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/htb.h>
 #include <netlink/route/tc.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What a class may send at once, in time at its rate; a timer tick and a few large packets. */
 #define BURST_PER_RATE (1. / 1000)
@@ -57,26 +57,19 @@ static struct rtnl_qdisc *describe_root(const struct shaper *shaper)
 	return qdisc;
 }
 
-static int is_ours(struct nl_object *object)
-{
-	struct rtnl_tc *tc = TC_CAST((struct rtnl_qdisc *)object);
-
-	return rtnl_tc_get_parent(tc) == TC_H_ROOT &&
-	       rtnl_tc_get_handle(tc) == TC_HANDLE(SHAPER_MAJOR, 0);
-}
-
 /* Whether a predecessor has left its root there. */
 static bool finds_root(struct shaper *shaper)
 {
+	struct rtnl_qdisc *qdisc;
 	struct nl_cache *cache;
-	bool is_found = false;
+	bool is_found;
 
 	if (rtnl_qdisc_alloc_cache(shaper->socket, &cache) < 0)
 		return false;
-	for (struct nl_object *object = nl_cache_get_first(cache); object;
-		object = nl_cache_get_next(object))
-		if (rtnl_tc_get_ifindex(TC_CAST((struct rtnl_qdisc *)object)) == shaper->ifindex)
-			is_found |= is_ours(object);
+	qdisc = rtnl_qdisc_get(cache, shaper->ifindex, TC_HANDLE(SHAPER_MAJOR, 0));
+	is_found = qdisc && rtnl_tc_get_parent(TC_CAST(qdisc)) == TC_H_ROOT;
+	if (qdisc)
+		rtnl_qdisc_put(qdisc);
 	nl_cache_free(cache);
 	return is_found;
 }

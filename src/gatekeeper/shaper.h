@@ -30,7 +30,6 @@ struct shaper_class {
 	uint16_t parent; /* SHAPER_LINK or another class's minor */
 	uint64_t rate;	 /* guaranteed; at least 1 */
 	uint64_t ceil;	 /* with what can be borrowed; at least `rate` */
-	double weight;	 /* of what can be borrowed, among siblings; 0: 1 */
 };
 
 struct shaper_counters {

@@ -11,19 +11,6 @@
 #define LINK 125000000u
 
 static struct shaper *shaper;
-static bool may;
-
-static int make_veth(void **state)
-{
-	may = own_network();
-	return 0;
-}
-
-static void need_rights(void)
-{
-	if (!may)
-		skip();
-}
 
 static void take(void)
 {
@@ -51,7 +38,7 @@ static bool shows(const char *words)
 
 static void a_class_has_a_rate_and_a_ceiling(void **state)
 {
-	need_rights();
+	need_own_network();
 	take();
 	set(0x10, SHAPER_LINK, LINK / 2, LINK);
 	assert_true(shows("htb 5157:10 parent 5157:1 .*rate 500Mbit ceil 1Gbit"));
@@ -60,7 +47,7 @@ static void a_class_has_a_rate_and_a_ceiling(void **state)
 
 static void a_class_can_be_changed_and_removed(void **state)
 {
-	need_rights();
+	need_own_network();
 	take();
 	set(0x10, SHAPER_LINK, LINK / 2, LINK);
 	set(0x10, SHAPER_LINK, LINK / 4, LINK / 2);
@@ -73,7 +60,7 @@ static void a_class_can_be_changed_and_removed(void **state)
 
 static void classes_have_children(void **state)
 {
-	need_rights();
+	need_own_network();
 	take();
 	set(0x10, SHAPER_LINK, LINK / 2, LINK);
 	set(0x1000, 0x10, 1000000, 2000000);
@@ -84,7 +71,7 @@ static void classes_have_children(void **state)
 
 static void a_successor_finds_the_classes(void **state)
 {
-	need_rights();
+	need_own_network();
 	take();
 	set(0x10, SHAPER_LINK, LINK / 2, LINK);
 	shaper_close(shaper);
@@ -95,7 +82,7 @@ static void a_successor_finds_the_classes(void **state)
 
 static void nothing_is_left_behind(void **state)
 {
-	need_rights();
+	need_own_network();
 	take();
 	shaper_remove(shaper);
 	assert_false(run("tc qdisc show dev v0 | grep -q htb"));
@@ -105,7 +92,7 @@ static void what_nobody_classified_is_counted_as_the_hosts(void **state)
 {
 	struct shaper_counters counters;
 
-	need_rights();
+	need_own_network();
 	take();
 	assert_true(
 		run("ip addr add 10.0.0.1/24 dev v0; ping -c 1 -W 1 10.0.0.2 >/dev/null; true"));
@@ -127,13 +114,13 @@ static void a_netdev_that_is_not_there_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(a_class_has_a_rate_and_a_ceiling, make_veth),
-		cmocka_unit_test_setup(a_class_can_be_changed_and_removed, make_veth),
-		cmocka_unit_test_setup(classes_have_children, make_veth),
-		cmocka_unit_test_setup(a_successor_finds_the_classes, make_veth),
-		cmocka_unit_test_setup(nothing_is_left_behind, make_veth),
-		cmocka_unit_test_setup(what_nobody_classified_is_counted_as_the_hosts, make_veth),
-		cmocka_unit_test_setup(a_netdev_that_is_not_there_is_named, make_veth),
+		cmocka_unit_test(a_class_has_a_rate_and_a_ceiling),
+		cmocka_unit_test(a_class_can_be_changed_and_removed),
+		cmocka_unit_test(classes_have_children),
+		cmocka_unit_test(a_successor_finds_the_classes),
+		cmocka_unit_test(nothing_is_left_behind),
+		cmocka_unit_test(what_nobody_classified_is_counted_as_the_hosts),
+		cmocka_unit_test(a_netdev_that_is_not_there_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

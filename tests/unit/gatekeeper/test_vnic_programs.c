@@ -17,20 +17,6 @@
 #define FRAME_BYTES 100u
 
 static struct vnic_programs *programs;
-static bool may;
-
-static int make_veth(void **state)
-{
-	may = own_network();
-	programs = NULL;
-	return 0;
-}
-
-static void need_rights(void)
-{
-	if (!may)
-		skip();
-}
 
 static void attach(void)
 {
@@ -92,7 +78,7 @@ static void assert_received(const char *source, uint64_t packets)
 
 static void what_the_guest_receives_is_counted_per_source(void **state)
 {
-	need_rights();
+	need_own_network();
 	attach();
 	for (unsigned i = 0; i < 5; i++)
 		send_to_guest(SOURCE);
@@ -104,7 +90,7 @@ static void what_the_guest_receives_is_counted_per_source(void **state)
 
 static void the_next_agent_takes_over_what_the_last_one_left(void **state)
 {
-	need_rights();
+	need_own_network();
 	attach();
 	send_to_guest(SOURCE);
 	vnic_programs_close(programs);
@@ -119,7 +105,7 @@ static void classes_come_and_go(void **state)
 {
 	struct in6_addr destination = {.s6_addr = {1}};
 
-	need_rights();
+	need_own_network();
 	attach();
 	assert_int_equal(vnic_programs_set_class(programs, VNIC_SENDS, &destination, 0x10020), 0);
 	assert_int_equal(vnic_programs_set_class(programs, VNIC_SENDS, &destination, 0x10030), 0);
@@ -130,7 +116,7 @@ static void classes_come_and_go(void **state)
 
 static void detaching_leaves_no_program(void **state)
 {
-	need_rights();
+	need_own_network();
 	attach();
 	vnic_programs_detach(programs);
 	assert_false(run("tc filter show dev v0 ingress | grep -q bpf"));
@@ -139,7 +125,7 @@ static void detaching_leaves_no_program(void **state)
 
 static void a_netdev_that_has_gone_is_no_trouble(void **state)
 {
-	need_rights();
+	need_own_network();
 	attach();
 	assert_true(run("ip link del v0"));
 	assert_received(SOURCE, 0);
@@ -157,12 +143,12 @@ static void a_netdev_that_is_not_there_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(what_the_guest_receives_is_counted_per_source, make_veth),
-		cmocka_unit_test_setup(the_next_agent_takes_over_what_the_last_one_left, make_veth),
-		cmocka_unit_test_setup(classes_come_and_go, make_veth),
-		cmocka_unit_test_setup(detaching_leaves_no_program, make_veth),
-		cmocka_unit_test_setup(a_netdev_that_has_gone_is_no_trouble, make_veth),
-		cmocka_unit_test_setup(a_netdev_that_is_not_there_is_named, make_veth),
+		cmocka_unit_test(what_the_guest_receives_is_counted_per_source),
+		cmocka_unit_test(the_next_agent_takes_over_what_the_last_one_left),
+		cmocka_unit_test(classes_come_and_go),
+		cmocka_unit_test(detaching_leaves_no_program),
+		cmocka_unit_test(a_netdev_that_has_gone_is_no_trouble),
+		cmocka_unit_test(a_netdev_that_is_not_there_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
