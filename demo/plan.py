@@ -18,13 +18,18 @@ def units(kib):
     return 0.8 + 0.05 * kib
 
 
-def measure(image, kib, depth):
-    """Cost units per second that the device delivers: fio on the host, past the page cache."""
+def reads_per_s(image, kib, depth, prefix=()):
+    """Random reads that the device delivers: fio on the host, past the page cache."""
     answer = subprocess.run(
-        ["fio", "--name=measure", f"--filename={image}", "--rw=randread", f"--bs={kib}k", f"--iodepth={depth}",
+        [*prefix, "fio", "--name=measure", f"--filename={image}", "--rw=randread", f"--bs={kib}k", f"--iodepth={depth}",
          "--ioengine=io_uring", "--direct=1", "--runtime=2", "--time_based", "--minimal", "--readonly"],
         check=True, capture_output=True, text=True, timeout=60).stdout
-    return float(answer.split(";")[7]) * units(kib)
+    return float(answer.split(";")[7])
+
+
+def measure(image, kib, depth):
+    """The same in cost units per second."""
+    return reads_per_s(image, kib, depth) * units(kib)
 
 
 def capacity_of(image, largest_kib):

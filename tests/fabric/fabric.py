@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 MTU = 1500
 serial = itertools.count()
@@ -51,6 +52,15 @@ class Namespace:
         process = subprocess.Popen(["ip", "netns", "exec", self.name, *map(str, command)], **options)
         self.processes.append(process)
         return process
+
+    def listen(self, port, *options):
+        """An iperf3 server, ready for a client."""
+        self.popen(["iperf3", "-s", "-p", port, *options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while f":{port}" not in self.run("ss", "-ltn"):
+            if time.monotonic() > deadline:
+                raise FabricError(f"{self.name}: iperf3 does not listen on port {port}")
+            time.sleep(0.02)
 
     def close(self):
         for pid in run("ip", "netns", "pids", self.name).split():

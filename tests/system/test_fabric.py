@@ -3,28 +3,15 @@
 import json
 import os
 import subprocess
-import sys
-import time
 
 import pytest
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fabric"))
-
-from fabric import Fabric, FabricError, run  # noqa: E402
+from fabric import Fabric, FabricError, run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 
 def namespaces():
     return {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line}
-
-
-def serve(vm, port=5201):
-    vm.popen(["iperf3", "-s", "-p", port], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while f":{port}" not in vm.run("ss", "-ltn"):
-        assert time.monotonic() < deadline, "iperf3 does not listen"
-        time.sleep(0.05)
 
 
 def received_mbit(sender, receiver, *options, seconds=2):
@@ -48,7 +35,7 @@ def test_vms_reach_each_other_across_hosts_and_within(fabric):
 
 def test_a_link_has_its_speed_in_both_directions(fabric):
     near, far = fabric.hosts[0].add_vm("near"), fabric.hosts[1].add_vm("far")
-    serve(far)
+    far.listen(5201)
     for direction in ((), ("-R",)):
         assert 80 < received_mbit(near, far, *direction) <= 101
 
@@ -57,7 +44,7 @@ def test_two_senders_overflow_the_ports_queue_and_the_port_counts_it(fabric):
     receiver, senders = fabric.hosts[0].add_vm("receiver"), [host.add_vm("sender") for host in fabric.hosts[1:]]
     before = fabric.hosts[0].towards()
     for port, sender in enumerate(senders, 6000):
-        serve(receiver, port)
+        receiver.listen(port)
         sender.popen(["iperf3", "-u", "-b", "90M", "-c", receiver.address, "-t", 2, "-p", port], stdout=subprocess.DEVNULL)
     for sender in senders:
         sender.processes[-1].wait()

@@ -3,15 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 import time
 
 import pytest
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fabric"))
-
-from agents import Agents  # noqa: E402
-from fabric import Fabric  # noqa: E402
+from agents import Agents
+from fabric import Fabric
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -33,9 +29,7 @@ class Scene:
 
     def flow(self, sender, receiver, seconds, *options):
         self.next_port += 1
-        receiver.popen(["iperf3", "-s", "-1", "-p", self.next_port], stdout=subprocess.DEVNULL)
-        while f":{self.next_port}" not in receiver.run("ss", "-ltn"):
-            time.sleep(0.02)
+        receiver.listen(self.next_port, "-1")
         return sender.popen(["iperf3", "-c", receiver.address, "-p", self.next_port, "-t", seconds, *options],
                             stdout=subprocess.DEVNULL)
 
