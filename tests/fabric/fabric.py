@@ -32,11 +32,12 @@ def run(*command, **options):
 
 
 class Namespace:
-    """A network namespace and the processes in it."""
+    """A network namespace and the processes in it; the fabric closes it, however far it got."""
 
-    def __init__(self, name):
-        self.name, self.processes = name, []
-        run("ip", "netns", "add", name)
+    def __init__(self, fabric, name):
+        self.name, self.processes = f"{fabric.name}-{name}", []
+        run("ip", "netns", "add", self.name)
+        fabric.namespaces.append(self)
         self.ip("link", "set", "lo", "up")
 
     def ip(self, *words):
@@ -75,7 +76,7 @@ class Namespace:
 
 class Vm(Namespace):
     def __init__(self, host, name, index):
-        super().__init__(f"{host.name}-{name}")
+        super().__init__(host.fabric, f"h{host.index}-{name}")
         self.host, self.label, self.netdev = host, name, f"v-{name}"[:15]
         self.address = f"10.0.{host.index}.{index}"
         host.ip("link", "add", self.netdev, "mtu", MTU, "type", "veth", "peer", "name", "eth0", "netns", self.name)
@@ -86,7 +87,7 @@ class Vm(Namespace):
 
 class Host(Namespace):
     def __init__(self, fabric, index):
-        super().__init__(f"{fabric.name}-h{index}")
+        super().__init__(fabric, f"h{index}")
         self.fabric, self.index, self.vms = fabric, index, []
         self.address, self.port = f"10.0.{index}.254", f"p{index}"
         switch = fabric.switch
@@ -119,18 +120,13 @@ class Host(Namespace):
         port = json.loads(self.fabric.switch.tc("-s", "-j", "qdisc", "show", "dev", self.port, "root"))[0]
         return {key: port[key] for key in ("bytes", "packets", "drops", "backlog")}
 
-    def close(self):
-        for vm in self.vms:
-            vm.close()
-        super().close()
-
 
 class Fabric:
     def __init__(self, hosts=3, link_mbit=1000, queue_bytes=256 << 10):
         self.name, self.link_mbit, self.queue_bytes = f"slf{os.getpid()}-{next(serial)}", link_mbit, queue_bytes
-        self.hosts, self.switch = [], None
+        self.namespaces, self.hosts = [], []
         try:
-            self.switch = Namespace(f"{self.name}-sw")
+            self.switch = Namespace(self, "sw")
             self.switch.ip("link", "add", "br0", "mtu", MTU, "type", "bridge")
             self.switch.ip("link", "set", "br0", "up")
             for index in range(1, hosts + 1):
@@ -140,9 +136,8 @@ class Fabric:
             raise
 
     def close(self):
-        for namespace in [*self.hosts, self.switch]:
-            if namespace:
-                namespace.close()
+        while self.namespaces:
+            self.namespaces.pop().close()
 
     def __enter__(self):
         return self

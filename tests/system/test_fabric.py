@@ -58,3 +58,10 @@ def test_nothing_is_left_whatever_fails():
             fabric.hosts[0].add_vm("vm").popen(["sleep", "1000"])
             fabric.hosts[0].ip("link", "add", "nonsense", "type", "nonsense")
     assert namespaces() == before
+
+
+def test_nothing_is_left_of_a_fabric_that_cannot_be_built():
+    before = namespaces()
+    with pytest.raises(FabricError):
+        Fabric(hosts=2, link_mbit="nonsense")
+    assert namespaces() == before
