@@ -84,18 +84,44 @@ void values_of_network(const struct network_settings *settings, const char *path
 
 /* ---- hosts ---- */
 
+/* One vNIC: its addresses, separated by commas. */
+static void value_of_served(
+	char *text, const char *path, struct directory_nic *nic, struct problems *problems)
+{
+	unsigned known = problems->count;
+	char *rest = NULL;
+
+	*nic = (struct directory_nic){0};
+	for (char *word = strtok_r(text, ", ", &rest); word; word = strtok_r(NULL, ", ", &rest)) {
+		if (nic->address_count == DIRECTORY_ADDRESSES_MAX) {
+			problems_add(problems, path, "a vNIC has at most %u addresses",
+				DIRECTORY_ADDRESSES_MAX);
+			return;
+		}
+		if (value_address(word, path, &nic->addresses[nic->address_count], problems))
+			nic->address_count++;
+	}
+	if (!nic->address_count && problems->count == known)
+		problems_add(problems, path, "has no address; write it like 10.0.0.7");
+}
+
 static void host_serves(const struct agent_host_settings *settings, const char *path,
 	struct directory *directory, struct problems *problems)
 {
 	char list[PROBLEM_PATH_BYTES], one[PROBLEM_PATH_BYTES];
-	struct in6_addr address;
+	struct directory_nic nic;
+	char *text;
 
 	path_key(list, path, "serves");
 	for (unsigned i = 0; i < settings->serves_count; i++) {
 		path_index(one, list, i);
-		if (value_address(settings->serves[i], one, &address, problems) &&
-			directory_add_address(directory, settings->name, &address) == -EEXIST)
-			problems_add(problems, one, "'%s' is served by another host already",
+		text = strdup(settings->serves[i]);
+		if (!text)
+			return;
+		value_of_served(text, one, &nic, problems);
+		free(text);
+		if (directory_add_nic(directory, settings->name, &nic) == -EEXIST)
+			problems_add(problems, one, "'%s' is served elsewhere already",
 				settings->serves[i]);
 	}
 }

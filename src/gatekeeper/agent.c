@@ -88,15 +88,15 @@ static void tell_host(struct agent *agent, const struct directory_host *host, co
 /* Of a sender on this host, the limit is kept where the traffic passes: no datagram. */
 static void tell(struct agent *agent, struct nic *nic, const struct nic_sender *sender)
 {
-	const struct directory_host *host;
+	const struct directory_nic *remote;
 
 	if (nic_of(agent, &sender->address)) {
 		hold(agent, &nic->receives, &sender->address, sender->pair.allowed);
 		return;
 	}
-	host = directory_of_address(agent->directory, &sender->address);
-	if (host)
-		tell_host(agent, host, nic, sender);
+	remote = directory_nic_at(agent->directory, &sender->address);
+	if (remote)
+		tell_host(agent, remote->host, nic, sender);
 }
 
 static void send_rates(void *context, const struct directory_host *host,
@@ -183,18 +183,18 @@ static struct correspondent *correspondent_of(struct agent *agent, uint64_t host
 
 	if (node)
 		return container_of(node, struct correspondent, node);
-	return directory_of_id(agent->directory, host_id) ? add_correspondent(agent, host_id)
-							  : NULL;
+	return directory_host_of(agent->directory, host_id) ? add_correspondent(agent, host_id)
+							    : NULL;
 }
 
 /* A host may limit what is sent to addresses that it serves, and to no other. */
 static void take_rate(struct agent *agent, uint64_t host_id, const struct rate_entry *entry)
 {
-	const struct directory_host *host =
-		directory_of_address(agent->directory, &entry->destination);
+	const struct directory_nic *receiver =
+		directory_nic_at(agent->directory, &entry->destination);
 	struct nic *nic = nic_of(agent, &entry->source);
 
-	if (!nic || !host || host->id != host_id)
+	if (!nic || !receiver || receiver->host->id != host_id)
 		counter_add(&agent->counters.refused_unknown, 1);
 	else
 		hold(agent, &nic->sends, &entry->destination,
@@ -403,6 +403,18 @@ void agent_stop(struct agent *agent, bool is_final)
 		;
 	pthread_join(agent->thread, NULL);
 	free_agent(agent, is_final);
+}
+
+void agent_set_directory(struct agent *agent, struct directory *directory)
+{
+	struct directory *old;
+
+	pthread_mutex_lock(&agent->lock);
+	old = agent->directory;
+	agent->directory = directory;
+	outbox_forget(agent->outbox); /* the hosts it knows were the old one's */
+	pthread_mutex_unlock(&agent->lock);
+	directory_destroy(old);
 }
 
 /* ---- vNICs ---- */

@@ -63,6 +63,9 @@ int agent_start(const struct agent_config *config, struct directory *directory,
  */
 void agent_stop(struct agent *agent, bool is_final);
 
+/* From now on, this is who is where. @directory: the agent's */
+void agent_set_directory(struct agent *agent, struct directory *directory);
+
 /* Returns 0; -EEXIST for a name or netdev that is there already; -ENOSPC for too many; or as nic_open. */
 int agent_add_nic(struct agent *agent, const struct nic_config *config, struct error *error);
 

@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/container.h"
 #include "base/key_map.h"
@@ -13,29 +14,49 @@ struct host_entry {
 	struct key_map_node node;
 };
 
+struct nic_entry;
+
 struct address_entry {
-	struct in6_addr address;
-	const struct host_entry *host;
-	struct key_map_node node;
+	struct nic_entry *nic;
+	struct key_map_node node; /* by address, which stands in the vNIC's list */
+};
+
+struct nic_entry {
+	struct directory_nic nic; /* with those of its addresses that are not another's */
+	TAILQ_ENTRY(nic_entry) link;
+	struct address_entry addresses[]; /* one for each of those */
 };
 
 struct directory {
 	struct key_map hosts;	  /* by id */
-	struct key_map addresses; /* by address */
+	struct key_map addresses; /* of address_entry */
+	TAILQ_HEAD(, nic_entry) nics;
 };
 
 struct directory *directory_create(void)
 {
-	return calloc(1, sizeof(struct directory));
+	struct directory *directory = calloc(1, sizeof *directory);
+
+	if (directory)
+		TAILQ_INIT(&directory->nics);
+	return directory;
+}
+
+static void free_nic(struct directory *directory, struct nic_entry *entry)
+{
+	for (unsigned i = 0; i < entry->nic.address_count; i++)
+		key_map_remove(&directory->addresses, &entry->addresses[i].node);
+	free(entry);
 }
 
 void directory_destroy(struct directory *directory)
 {
 	struct key_map_node *node;
+	struct nic_entry *entry;
 
-	while ((node = key_map_next(&directory->addresses, NULL))) {
-		key_map_remove(&directory->addresses, node);
-		free(container_of(node, struct address_entry, node));
+	while ((entry = TAILQ_FIRST(&directory->nics))) {
+		TAILQ_REMOVE(&directory->nics, entry, link);
+		free_nic(directory, entry);
 	}
 	while ((node = key_map_next(&directory->hosts, NULL))) {
 		key_map_remove(&directory->hosts, node);
@@ -78,38 +99,61 @@ int directory_add_host(struct directory *directory, const struct directory_host 
 	return 0; /* NOLINT(clang-analyzer-unix.Malloc): the map has it */
 }
 
-int directory_add_address(
-	struct directory *directory, const char *host, const struct in6_addr *address)
+/* Enter one more address, unless it is another's. */
+static int add_address(
+	struct directory *directory, struct nic_entry *entry, const struct in6_addr *address)
+{
+	unsigned last = entry->nic.address_count;
+	int result;
+
+	if (key_map_find(&directory->addresses, address, sizeof *address))
+		return -EEXIST;
+	entry->nic.addresses[last] = *address;
+	entry->addresses[last].nic = entry;
+	result = key_map_add(&directory->addresses, &entry->addresses[last].node,
+		&entry->nic.addresses[last], sizeof *address);
+	if (result == 0)
+		entry->nic.address_count++;
+	return result;
+}
+
+int directory_add_nic(
+	struct directory *directory, const char *host, const struct directory_nic *nic)
 {
 	const struct host_entry *served_by = find_host(directory, directory_id(host));
-	struct address_entry *entry;
+	struct nic_entry *entry;
+	int result = 0;
 
 	if (!served_by)
 		return -ENOENT;
-	if (directory_of_address(directory, address))
-		return -EEXIST;
-	entry = calloc(1, sizeof *entry);
+	if (!nic->address_count || nic->address_count > DIRECTORY_ADDRESSES_MAX)
+		return -EINVAL;
+	entry = calloc(1, sizeof *entry + nic->address_count * sizeof *entry->addresses);
 	if (!entry)
 		return -ENOMEM;
-	entry->address = *address;
-	entry->host = served_by;
-	if (key_map_add(&directory->addresses, &entry->node, &entry->address,
-		    sizeof entry->address) < 0) {
-		free(entry);
-		return -ENOMEM;
+	memcpy(entry->nic.name, nic->name, sizeof entry->nic.name);
+	entry->nic.host = &served_by->host;
+	for (unsigned i = 0; i < nic->address_count && result != -ENOMEM; i++) {
+		int added = add_address(directory, entry, &nic->addresses[i]);
+
+		result = added < 0 ? added : result;
 	}
-	return 0; /* NOLINT(clang-analyzer-unix.Malloc): the map has it */
+	if (entry->nic.address_count)
+		TAILQ_INSERT_TAIL(&directory->nics, entry, link);
+	else
+		free(entry);
+	return result; /* NOLINT(clang-analyzer-unix.Malloc): the list has it */
 }
 
-const struct directory_host *directory_of_address(
+const struct directory_nic *directory_nic_at(
 	const struct directory *directory, const struct in6_addr *address)
 {
 	struct key_map_node *node = key_map_find(&directory->addresses, address, sizeof *address);
 
-	return node ? &container_of(node, struct address_entry, node)->host->host : NULL;
+	return node ? &container_of(node, struct address_entry, node)->nic->nic : NULL;
 }
 
-const struct directory_host *directory_of_id(const struct directory *directory, uint64_t id)
+const struct directory_host *directory_host_of(const struct directory *directory, uint64_t id)
 {
 	const struct host_entry *entry = find_host(directory, id);
 

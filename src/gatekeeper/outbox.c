@@ -27,7 +27,7 @@ struct outbox *outbox_create(outbox_send *send, void *context)
 	return outbox;
 }
 
-void outbox_destroy(struct outbox *outbox)
+void outbox_forget(struct outbox *outbox)
 {
 	struct key_map_node *node;
 
@@ -35,6 +35,11 @@ void outbox_destroy(struct outbox *outbox)
 		key_map_remove(&outbox->batches, node);
 		free(container_of(node, struct batch, node));
 	}
+}
+
+void outbox_destroy(struct outbox *outbox)
+{
+	outbox_forget(outbox);
 	free(outbox);
 }
 

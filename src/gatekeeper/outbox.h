@@ -21,4 +21,7 @@ void outbox_add(
 
 void outbox_flush(struct outbox *outbox);
 
+/* Forget all hosts, and what has not been sent to them: before their directory goes. */
+void outbox_forget(struct outbox *outbox);
+
 #endif

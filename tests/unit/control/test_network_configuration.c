@@ -78,6 +78,22 @@ static void nothing_promised_is_the_default(void **state)
 	assert_true(nic.receive.weight == 1);
 }
 
+static void a_host_serves_vnics_of_several_addresses(void **state)
+{
+	struct directory *directory = directory_create();
+	struct in6_addr address = {.s6_addr = {0xfd}};
+	struct sockaddr_in6 own;
+
+	address.s6_addr[15] = 1;
+	load("network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, address: "
+	     "10.0.0.1, serves: ['10.0.1.1, fd00::1', 10.0.1.2]}]}\n");
+	assert_non_null(configuration);
+	values_of_hosts(configuration->network, "", directory, &own, &problems);
+	assert_int_equal(problems.count, 0);
+	assert_int_equal(directory_nic_at(directory, &address)->address_count, 2);
+	directory_destroy(directory);
+}
+
 static void mistakes_are_named_with_their_mend(void **state)
 {
 	expect("nics: [{name: web, netdev: tap0}]\n", "nics",
@@ -93,6 +109,10 @@ static void mistakes_are_named_with_their_mend(void **state)
 	       "10.0.0}]}\n",
 		"network.hosts[0].address",
 		"'10.0.0' is not an address; write it like 10.0.0.7 or fd00::7");
+	expect("network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, address: "
+	       "10.0.0.1, serves: ['10.0.1.1,x']}]}\n",
+		"network.hosts[0].serves[0]",
+		"'x' is not an address; write it like 10.0.0.7 or fd00::7");
 	expect(NETWORK "nics: [{name: a, netdev: tap0}, {name: b, netdev: tap0}]\n",
 		"nics[1].netdev", "'tap0' is taken by nics[0]; a netdev is one vNIC's");
 	expect(NETWORK "nics: [{name: a, netdev: tap0, send: {min: 2Mbit, max: 1Mbit}}]\n",
@@ -149,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(what_is_written_is_what_is_meant, tear_down),
+		cmocka_unit_test_teardown(a_host_serves_vnics_of_several_addresses, tear_down),
 		cmocka_unit_test_teardown(nothing_promised_is_the_default, tear_down),
 		cmocka_unit_test_teardown(mistakes_are_named_with_their_mend, tear_down),
 		cmocka_unit_test_teardown(
