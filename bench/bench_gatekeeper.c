@@ -3,8 +3,9 @@
  * each with five senders on other hosts that switch on and off at random, over a fluid network.
  *
  * It prints, for 10 to 1,000 hosts: what a division costs per host, how many datagrams a host sends
- * per second, how far shares are from the ideal while demands change, and in how many periods they
- * arrive there once demands stop changing. Time in the network is simulated.
+ * per second and what part of its link they take, how far shares are from the ideal while demands
+ * change, in how many periods they arrive there once demands stop changing, and how much memory a
+ * host's agent needs for deciding. Time in the network is simulated.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "gatekeeper/announcement.h"
+#include "gatekeeper/envelope.h"
 #include "gatekeeper/inbound.h"
 #include "gatekeeper/rate_message.h"
 
@@ -27,6 +29,7 @@
 #define PERIODS 800u /* of changing demands */
 #define SETTLING_PERIODS_MAX 200u
 #define CLOSE 0.05
+#define OUTER_HEADERS 42u /* Ethernet, IPv4, UDP */
 
 struct sim_pair {
 	struct inbound_pair pair;
@@ -49,6 +52,7 @@ struct simulation {
 	uint64_t seed;
 	uint64_t divide_ns;
 	uint64_t datagrams;
+	uint64_t entries;
 	uint64_t now_ns;
 };
 
@@ -141,28 +145,22 @@ static void send_traffic(struct sim_host *host)
 }
 
 /* To each host, as many datagrams as what its senders must be told fills. */
-static unsigned count_datagrams(uint64_t now_ns, struct sim_host *host)
+static void count_datagrams(struct simulation *simulation, struct sim_host *host)
 {
 	static unsigned entries[1024];
-	unsigned datagrams = 0;
 
 	for (unsigned i = 0; i < PAIRS_PER_HOST; i++) {
 		struct sim_pair *pair = &host->pairs[i];
 
-		if (!announcement_is_due(&pair->announcement, pair->pair.allowed, now_ns))
+		if (!announcement_is_due(&pair->announcement, pair->pair.allowed, pair->pair.used,
+			    simulation->now_ns))
 			continue;
+		simulation->entries++;
 		if (entries[pair->source_host]++ % RATE_MESSAGE_ENTRIES_MAX == 0)
-			datagrams++;
+			simulation->datagrams++;
 	}
 	for (unsigned i = 0; i < PAIRS_PER_HOST; i++)
 		entries[host->pairs[i].source_host] = 0;
-	return datagrams;
-}
-
-/* The limit that its sender's host knows. */
-static double told(const struct sim_pair *pair)
-{
-	return isinf(pair->pair.allowed) ? INFINITY : pair->announcement.told;
 }
 
 static void divide(struct simulation *simulation, struct sim_host *host)
@@ -171,10 +169,13 @@ static void divide(struct simulation *simulation, struct sim_host *host)
 
 	inbound_divide(&host->inbound);
 	simulation->divide_ns += clock_now_ns() - start_ns;
-	simulation->datagrams += count_datagrams(simulation->now_ns, host);
+	count_datagrams(simulation, host);
 	for (unsigned i = 0; i < PAIRS_PER_HOST; i++) {
-		host->pairs[i].limit = host->pairs[i].limit_next;
-		host->pairs[i].limit_next = told(&host->pairs[i]);
+		struct sim_pair *pair = &host->pairs[i];
+
+		pair->limit = pair->limit_next;
+		pair->limit_next = announcement_told(&pair->announcement);
+		appetite_correct(&pair->pair.appetite, pair->limit_next);
 	}
 }
 
@@ -239,6 +240,7 @@ static unsigned settle(struct simulation *simulation, struct sim_host *host)
 	unsigned settled = 0;
 
 	for (unsigned period = 1; period <= SETTLING_PERIODS_MAX; period++) {
+		simulation->now_ns += PERIOD_NS;
 		send_traffic(host);
 		divide(simulation, host);
 		if (shortfall(host) > CLOSE)
@@ -259,18 +261,34 @@ static unsigned worst_settling(struct simulation *simulation)
 	return worst;
 }
 
+/* What a host's datagrams take of its link, with the headers around them. */
+static double part_of_link(const struct simulation *simulation, double seconds)
+{
+	double bytes = (double)simulation->datagrams * (OUTER_HEADERS + ENVELOPE_OVERHEAD_BYTES +
+							       RATE_MESSAGE_HEADER_BYTES) +
+		       (double)simulation->entries * RATE_MESSAGE_ENTRY_BYTES;
+
+	return bytes / seconds / LINK;
+}
+
 static int measure(unsigned host_count)
 {
-	double periods = (double)PERIODS * host_count, missing, divide_ns, datagrams;
+	double periods = (double)PERIODS * host_count, missing, divide_us, datagrams, part;
+	double kib = (double)(sizeof(struct sim_host) +
+			      NICS_PER_HOST *
+				      (sizeof(struct fair_claim) + 2 * sizeof(struct fair_edge))) /
+		     1024;
 	struct simulation simulation;
 
 	if (start(&simulation, host_count) < 0)
 		return -1;
 	missing = run_changing(&simulation);
-	divide_ns = (double)simulation.divide_ns / periods;
-	datagrams = (double)simulation.datagrams / periods * 1e9 / PERIOD_NS;
-	printf("%5u %6u  %10.1f  %11.0f  %9.2f%%  %8u\n", host_count, host_count * NICS_PER_HOST,
-		divide_ns / 1000, datagrams, 100 * missing, worst_settling(&simulation));
+	divide_us = (double)simulation.divide_ns / periods / NS_PER_US;
+	datagrams = (double)simulation.datagrams / periods * NS_PER_S / PERIOD_NS;
+	part = part_of_link(&simulation, periods * PERIOD_NS / NS_PER_S);
+	printf("%5u %6u  %10.1f  %9.0f  %9.3f%%  %8.2f%%  %7u  %6.1f\n", host_count,
+		host_count * NICS_PER_HOST, divide_us, datagrams, 100 * part, 100 * missing,
+		worst_settling(&simulation), kib);
 	end(&simulation);
 	return 0;
 }
@@ -279,7 +297,8 @@ int main(void)
 {
 	static const unsigned host_counts[] = {10, 100, 1000};
 
-	printf("hosts  vNICs  us/division  datagrams/s  shortfall  periods to settle\n");
+	puts("a period of 5 ms, links of 1 Gbit/s; per host:\n"
+	     "hosts  vNICs  us/division  datagrams/s  of link  shortfall  periods  KiB");
 	for (unsigned i = 0; i < sizeof host_counts / sizeof *host_counts; i++)
 		if (measure(host_counts[i]) < 0) {
 			fprintf(stderr, "bench_gatekeeper: no memory\n");

@@ -126,8 +126,8 @@ static void tell_senders(struct agent *agent, uint64_t now_ns)
 
 	TAILQ_FOREACH (nic, &agent->nics, link)
 		while ((sender = nic_next_sender(nic, sender)))
-			if (announcement_is_due(
-				    &sender->announcement, sender->pair.allowed, now_ns))
+			if (announcement_is_due(&sender->announcement, sender->pair.allowed,
+				    sender->pair.used, now_ns))
 				tell(agent, nic, sender);
 	outbox_flush(agent->outbox);
 }

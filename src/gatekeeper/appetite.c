@@ -4,9 +4,9 @@
 #include <stdbool.h>
 
 #define HUNGRY 0.9	  /* who uses this part of a limit is held back by it */
-#define MARGIN 1.05	  /* set aside, times what is used: measuring is noisy */
+#define MARGIN 1.02	  /* set aside, times what is used: measuring is noisy */
 #define ROOM_TO_GROW 1.25 /* allowed, times what is used; must be more than 1 / HUNGRY */
-#define PATIENCE (7. / 8) /* of what was set aside stays so for another period */
+#define PATIENCE (3. / 4) /* of what was set aside stays so for another period */
 
 void appetite_init(struct appetite *appetite)
 {
@@ -52,4 +52,9 @@ double appetite_serve(
 void appetite_release(struct appetite *appetite)
 {
 	note(appetite, 0, INFINITY);
+}
+
+void appetite_correct(struct appetite *appetite, double told)
+{
+	appetite->allowed[0] = told;
 }

@@ -47,4 +47,7 @@ double appetite_serve(
 /* Note that there is no limit for the next period. */
 void appetite_release(struct appetite *appetite);
 
+/* Note that the limit worked out last was not told, and `told` is in force instead. */
+void appetite_correct(struct appetite *appetite, double told);
+
 #endif

@@ -11,8 +11,8 @@
 
 #include <stdint.h>
 
-#define RATE_LIMIT_HOLDS_NS 100000000u	/* without renewal */
-#define RATE_LIMIT_DOUBLES_NS 50000000u /* every so often after that */
+#define RATE_LIMIT_HOLDS_NS 2000000000ull  /* without renewal */
+#define RATE_LIMIT_DOUBLES_NS 250000000ull /* every so often after that */
 
 struct rate_limit {
 	double bytes_per_s; /* as told */

@@ -19,8 +19,9 @@ struct wire_entry {
 	uint64_t bytes_per_s;
 };
 
-_Static_assert(sizeof(struct wire_header) == 4, "the header is as documented");
-_Static_assert(sizeof(struct wire_entry) == 40, "entries are as documented");
+_Static_assert(
+	sizeof(struct wire_header) == RATE_MESSAGE_HEADER_BYTES, "the header is as documented");
+_Static_assert(sizeof(struct wire_entry) == RATE_MESSAGE_ENTRY_BYTES, "entries are as documented");
 
 size_t rate_message_encode(const struct rate_entry *entries, unsigned count, uint8_t *payload)
 {

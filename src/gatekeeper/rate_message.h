@@ -17,11 +17,14 @@
 
 #include "gatekeeper/envelope.h"
 
-#define RATE_MESSAGE_ENTRIES_MAX ((ENVELOPE_PAYLOAD_BYTES_MAX - 4u) / 40u)
+#define RATE_MESSAGE_HEADER_BYTES 4u
+#define RATE_MESSAGE_ENTRY_BYTES 40u
+#define RATE_MESSAGE_ENTRIES_MAX \
+	((ENVELOPE_PAYLOAD_BYTES_MAX - RATE_MESSAGE_HEADER_BYTES) / RATE_MESSAGE_ENTRY_BYTES)
 
 #define RATE_UNLIMITED UINT64_MAX
 
-/* What `source` may send to `destination`. */
+/* What one vNIC may send to another. Each is named by its first address; see directory.h. */
 struct rate_entry {
 	struct in6_addr source;
 	struct in6_addr destination;

@@ -10,67 +10,95 @@
 
 static struct announcement announcement;
 
+#define MS 1000000ull
+
+/* As used as allowed. */
+static bool is_due(double allowed, uint64_t after_ms)
+{
+	return announcement_is_due(&announcement, allowed, allowed, NOW_NS + after_ms * MS);
+}
+
 static int tell_one(void **state)
 {
 	announcement = (struct announcement){0};
-	return !announcement_is_due(&announcement, 1e6, NOW_NS);
+	return !is_due(1e6, 0);
 }
 
 static void what_was_just_told_is_not_told_again(void **state)
 {
-	assert_false(announcement_is_due(&announcement, 1e6, NOW_NS + 5000000));
-	assert_false(announcement_is_due(&announcement, 1.01e6, NOW_NS + 5000000));
+	assert_false(is_due(1e6, 5));
+	assert_false(is_due(1.01e6, 5));
 }
 
-static void a_change_is_told_at_once(void **state)
+static void more_is_told_at_once(void **state)
 {
-	assert_true(announcement_is_due(&announcement, 0.9e6, NOW_NS));
-	assert_true(announcement_is_due(&announcement, 1e6, NOW_NS));
+	assert_true(is_due(1.2e6, 0));
 }
 
-static void small_changes_add_up(void **state)
+static void less_is_told_at_once_if_more_is_used(void **state)
 {
+	assert_true(announcement_is_due(&announcement, 0.8e6, 1e6, NOW_NS));
+	assert_false(announcement_is_due(&announcement, 0.6e6, 0.1e6, NOW_NS));
+}
+
+static void what_nobody_waits_for_is_gathered(void **state)
+{
+	unsigned told = 0;
 	double allowed = 1e6;
-	unsigned told = 0;
 
-	for (unsigned i = 0; i < 100; i++) {
-		told += announcement_is_due(&announcement, allowed, NOW_NS);
-		allowed *= 1.001;
+	for (uint64_t ms = 1; ms <= 400; ms++) {
+		allowed *= 0.999;
+		told += announcement_is_due(&announcement, allowed, 0, NOW_NS + ms * MS);
 	}
-	assert_in_range(told, 4, 5);
+	assert_in_range(told, 5, 9);
 }
 
-static void a_limit_is_told_thrice_before_it_fades(void **state)
+static void a_limit_is_told_again_before_it_fades_soon_at_first(void **state)
+{
+	uint64_t last_ms = 0, gap_ms = 0;
+	unsigned told = 0;
+
+	for (uint64_t ms = 1; ms <= 3 * RATE_LIMIT_HOLDS_NS / MS; ms++) {
+		if (!is_due(1e6, ms))
+			continue;
+		assert_true(ms - last_ms >= gap_ms);
+		gap_ms = ms - last_ms;
+		last_ms = ms;
+		told++;
+	}
+	assert_true(gap_ms * MS * 4 < RATE_LIMIT_HOLDS_NS);
+	assert_true(told > 12);
+}
+
+static void a_lifted_limit_is_told_a_few_times(void **state)
 {
 	unsigned told = 0;
 
-	for (uint64_t after_ns = 0; after_ns <= RATE_LIMIT_HOLDS_NS; after_ns += 1000000)
-		told += announcement_is_due(&announcement, 1e6, NOW_NS + after_ns);
-	assert_int_equal(told, 2); /* and once in the setup */
-}
-
-static void a_lifted_limit_is_told_once(void **state)
-{
-	assert_true(announcement_is_due(&announcement, INFINITY, NOW_NS + 1000));
-	assert_false(announcement_is_due(&announcement, INFINITY, NOW_NS + 1000000000));
-	assert_true(announcement_is_due(&announcement, 1e6, NOW_NS + 1000000001));
+	for (uint64_t ms = 1; ms <= 5000; ms++)
+		told += is_due(INFINITY, ms);
+	assert_in_range(told, 3, 6);
+	assert_true(isinf(announcement_told(&announcement)));
+	assert_true(is_due(1e6, 5001 + 50));
 }
 
 static void where_there_was_no_limit_nothing_is_told(void **state)
 {
 	struct announcement none = {0};
 
-	assert_false(announcement_is_due(&none, INFINITY, NOW_NS));
+	assert_false(announcement_is_due(&none, INFINITY, 1e6, NOW_NS));
+	assert_true(isinf(announcement_told(&none)));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_was_just_told_is_not_told_again, tell_one),
-		cmocka_unit_test_setup(a_change_is_told_at_once, tell_one),
-		cmocka_unit_test_setup(small_changes_add_up, tell_one),
-		cmocka_unit_test_setup(a_limit_is_told_thrice_before_it_fades, tell_one),
-		cmocka_unit_test_setup(a_lifted_limit_is_told_once, tell_one),
+		cmocka_unit_test_setup(more_is_told_at_once, tell_one),
+		cmocka_unit_test_setup(less_is_told_at_once_if_more_is_used, tell_one),
+		cmocka_unit_test_setup(what_nobody_waits_for_is_gathered, tell_one),
+		cmocka_unit_test_setup(
+			a_limit_is_told_again_before_it_fades_soon_at_first, tell_one),
+		cmocka_unit_test_setup(a_lifted_limit_is_told_a_few_times, tell_one),
 		cmocka_unit_test(where_there_was_no_limit_nothing_is_told),
 	};
 
