@@ -224,7 +224,7 @@ static void forget_sender(struct nic *nic, struct nic_sender *sender)
 {
 	key_map_remove(&nic->senders, &sender->node);
 	if (nic->programs)
-		vnic_programs_forget(nic->programs, &sender->address);
+		vnic_programs_forget(nic->programs, VNIC_RECEIVES, &sender->address);
 	inbound_remove_pair(&nic->inbound, &sender->pair);
 	free(sender);
 }
@@ -247,7 +247,7 @@ void nic_measure(struct nic *nic, struct inbound *inbound, uint64_t period_ns, u
 
 	while ((sender = nic_next_sender(nic, sender)))
 		sender->pair.used = 0;
-	vnic_programs_visit(nic->programs, measure_sender, &measurement);
+	vnic_programs_visit(nic->programs, VNIC_RECEIVES, measure_sender, &measurement);
 	nic->is_measured = true;
 	forget_the_silent(nic, now_ns);
 }
