@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "control/network_values.h"
+#include "control/run_directory.h"
 
 /* The configuration has been checked, so there are no problems to be seen. */
 static int start_agent(
@@ -20,6 +21,7 @@ static int start_agent(
 		goto fail;
 	}
 	values_of_network(settings, "", &config, problems);
+	config.state_directory = run_directory();
 	values_of_hosts(settings, "", directory, &config.listen, problems);
 	result = network_read_key(settings->key, config.key, error);
 	if (result < 0)

@@ -49,7 +49,8 @@ static struct nic_place place_of(struct agent *agent)
 {
 	return (struct nic_place){.uplink = agent->uplink,
 		.link = agent->config.link_bytes_per_s,
-		.inbound = &agent->inbound};
+		.inbound = &agent->inbound,
+		.state_directory = agent->config.state_directory};
 }
 
 static struct nic *nic_of(struct agent *agent, const struct in6_addr *address)
@@ -319,7 +320,7 @@ static int open_all(struct agent *agent, struct error *error)
 		result = open_timer(agent, error);
 	if (result == 0)
 		result = shaper_open(agent->config.uplink, agent->config.link_bytes_per_s,
-			&agent->uplink, error);
+			agent->config.state_directory, &agent->uplink, error);
 	return result;
 }
 

@@ -29,6 +29,7 @@ struct agent_config {
 	uint64_t period_ns;
 	struct sockaddr_in6 listen;
 	uint8_t key[ENVELOPE_KEY_BYTES];
+	const char *state_directory; /* as of shaper_open; must outlive the agent */
 };
 
 /* What the agent has done; written by its thread, readable by any. */

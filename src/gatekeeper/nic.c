@@ -50,11 +50,12 @@ static int set_classes(const struct nic *nic, const struct nic_place *place)
 	return shaper_set(place->uplink, &class);
 }
 
-static int open_netdev(struct nic *nic, uint64_t link, struct error *error)
+static int open_netdev(struct nic *nic, const struct nic_place *place, struct error *error)
 {
 	const struct nic_config *config = &nic->config;
-	double most = fmin(config->receive.max, (double)link);
-	int result = shaper_open(config->netdev, (uint64_t)most, &nic->towards_guest, error);
+	double most = fmin(config->receive.max, (double)place->link);
+	int result = shaper_open(
+		config->netdev, (uint64_t)most, place->state_directory, &nic->towards_guest, error);
 
 	if (result < 0)
 		return result;
@@ -86,7 +87,7 @@ static void set_up_limits(struct nic *nic, const struct nic_place *place)
 
 static int open_parts(struct nic *nic, const struct nic_place *place, struct error *error)
 {
-	int result = open_netdev(nic, place->link, error);
+	int result = open_netdev(nic, place, error);
 
 	if (result < 0)
 		return result;
@@ -223,7 +224,7 @@ static void forget_sender(struct nic *nic, struct nic_sender *sender)
 {
 	key_map_remove(&nic->senders, &sender->node);
 	if (nic->programs)
-		vnic_programs_forget(nic->programs, &sender->address);
+		vnic_programs_forget(nic->programs, VNIC_RECEIVES, &sender->address);
 	inbound_remove_pair(&nic->inbound, &sender->pair);
 	free(sender);
 }
@@ -246,7 +247,7 @@ void nic_measure(struct nic *nic, struct inbound *inbound, uint64_t period_ns, u
 
 	while ((sender = nic_next_sender(nic, sender)))
 		sender->pair.used = 0;
-	vnic_programs_visit(nic->programs, measure_sender, &measurement);
+	vnic_programs_visit(nic->programs, VNIC_RECEIVES, measure_sender, &measurement);
 	nic->is_measured = true;
 	forget_the_silent(nic, now_ns);
 }

@@ -59,6 +59,7 @@ struct nic_place {
 	struct shaper *uplink;
 	uint64_t link; /* its bytes per second */
 	struct inbound *inbound;
+	const char *state_directory; /* as of shaper_open */
 };
 
 /*

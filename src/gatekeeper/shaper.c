@@ -2,13 +2,18 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <netlink/netlink.h>
 #include <netlink/route/class.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/qdisc/htb.h>
 #include <netlink/route/tc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/log.h"
+#include "gatekeeper/netlink.h"
+#include "gatekeeper/root_note.h"
+#include "gatekeeper/root_qdisc.h"
 
 /* What a class may send at once, in time at its rate; a timer tick and a few large packets. */
 #define BURST_PER_RATE (1. / 1000)
@@ -16,32 +21,12 @@
 
 struct shaper {
 	struct nl_sock *socket;
+	char netdev[IFNAMSIZ];
 	int ifindex;
 	uint64_t link;
+	char *note_path;
+	struct root_qdisc before; /* what to put back */
 };
-
-/* libnl has error numbers of its own. */
-static int errno_of(int result)
-{
-	static const struct {
-		int libnl;
-		int code;
-	} table[] = {
-		{NLE_OBJ_NOTFOUND, -ENOENT},
-		{NLE_NODEV, -ENODEV},
-		{NLE_PERM, -EPERM},
-		{NLE_NOMEM, -ENOMEM},
-		{NLE_EXIST, -EEXIST},
-		{NLE_BUSY, -EBUSY},
-	};
-
-	if (result >= 0)
-		return 0;
-	for (unsigned i = 0; i < sizeof table / sizeof *table; i++)
-		if (-result == table[i].libnl)
-			return table[i].code;
-	return -EINVAL;
-}
 
 /* ---- the root ---- */
 
@@ -57,38 +42,111 @@ static struct rtnl_qdisc *describe_root(const struct shaper *shaper)
 	return qdisc;
 }
 
-/* Whether a predecessor has left its root there. */
-static bool finds_root(struct shaper *shaper)
+static bool is_ours(const struct root_qdisc *root)
 {
-	struct rtnl_qdisc *qdisc;
-	struct nl_cache *cache;
-	bool is_found;
-
-	if (rtnl_qdisc_alloc_cache(shaper->socket, &cache) < 0)
-		return false;
-	qdisc = rtnl_qdisc_get(cache, shaper->ifindex, TC_HANDLE(SHAPER_MAJOR, 0));
-	is_found = qdisc && rtnl_tc_get_parent(TC_CAST(qdisc)) == TC_H_ROOT;
-	if (qdisc)
-		rtnl_qdisc_put(qdisc);
-	nl_cache_free(cache);
-	return is_found;
+	return root->handle == TC_HANDLE(SHAPER_MAJOR, 0) && strcmp(root->kind, "htb") == 0;
 }
 
-static int create_root(struct shaper *shaper)
+static int create_root(struct shaper *shaper, struct error *error)
 {
 	struct rtnl_qdisc *qdisc = describe_root(shaper);
 	int result;
 
 	if (!qdisc)
-		return -ENOMEM;
+		return error_set(error, -ENOMEM, "no memory");
 	rtnl_tc_set_kind(TC_CAST(qdisc), "htb");
 	rtnl_htb_set_defcls(qdisc, SHAPER_HOST);
 	result = rtnl_qdisc_add(shaper->socket, qdisc, NLM_F_CREATE | NLM_F_REPLACE);
 	rtnl_qdisc_put(qdisc);
-	return errno_of(result);
+	result = netlink_errno(result);
+	return result ? error_set(error, result, "an HTB cannot be its root: %s", strerror(-result))
+		      : 0;
 }
 
-static int set_up(struct shaper *shaper)
+static int check_found(struct shaper *shaper, struct error *error)
+{
+	const char *obstacle;
+	int result = root_qdisc_check(shaper->socket, &shaper->before, &obstacle);
+
+	if (result == -EBUSY)
+		return error_set(error, result,
+			"its qdisc '%s' %s, and could not be put back afterwards; if it is not "
+			"needed, remove it: tc qdisc del dev %s root",
+			shaper->before.kind, obstacle, shaper->netdev);
+	return result ? error_set(error, result, "its qdisc '%s' cannot be examined: %s",
+				shaper->before.kind, strerror(-result))
+		      : 0;
+}
+
+/*
+ * The note comes before the deed, and without anything to note there is no note: so whenever the root
+ * is ours, the note that is there is about what was before.
+ */
+static int note_found(struct shaper *shaper, struct error *error)
+{
+	int result = shaper->before.handle ? root_note_write(shaper->note_path, &shaper->before)
+					   : root_note_remove(shaper->note_path);
+
+	return result ? error_set(error, result, "its qdisc cannot be noted in '%s': %s",
+				shaper->note_path, strerror(-result))
+		      : 0;
+}
+
+static void delete_root(struct shaper *shaper)
+{
+	struct rtnl_qdisc *qdisc = describe_root(shaper);
+
+	if (!qdisc)
+		return;
+	(void)rtnl_qdisc_delete(shaper->socket, qdisc); /* the netdev may be gone */
+	rtnl_qdisc_put(qdisc);
+}
+
+static void put_back(struct shaper *shaper)
+{
+	int result = shaper->before.handle ? root_qdisc_put(shaper->socket, &shaper->before) : 0;
+
+	if (result < 0)
+		log_warning("netdev '%s': its former qdisc '%s' cannot be put back: %s; it gets "
+			    "the kernel's default",
+			shaper->netdev, shaper->before.kind, strerror(-result));
+	if (result < 0 || !shaper->before.handle)
+		delete_root(shaper);
+}
+
+/* Another netdev may have got the name, and the note be about that. */
+static void remove_note(struct shaper *shaper)
+{
+	struct root_qdisc noted;
+
+	if (root_note_read(shaper->note_path, shaper->ifindex, &noted) == 0)
+		(void)root_note_remove(shaper->note_path);
+}
+
+/* Our root is a predecessor's, who may have left a note. */
+static void recall_found(struct shaper *shaper)
+{
+	int result = root_note_read(shaper->note_path, shaper->ifindex, &shaper->before);
+
+	if (result == 0)
+		return;
+	shaper->before = (struct root_qdisc){.ifindex = shaper->ifindex};
+	if (result != -ENOENT)
+		log_warning("netdev '%s': the note of its former qdisc, '%s', is not used: %s; it "
+			    "will get the kernel's default",
+			shaper->netdev, shaper->note_path, strerror(-result));
+}
+
+static int take_root(struct shaper *shaper, struct error *error)
+{
+	int result = shaper->before.handle ? check_found(shaper, error) : 0;
+
+	if (result == 0)
+		result = note_found(shaper, error);
+	return result ? result : create_root(shaper, error);
+}
+
+static int set_first_classes(struct shaper *shaper, struct error *error)
 {
 	const struct shaper_class link = {
 		.minor = SHAPER_LINK, .rate = shaper->link, .ceil = shaper->link};
@@ -96,54 +154,84 @@ static int set_up(struct shaper *shaper)
 		.parent = SHAPER_LINK,
 		.rate = shaper->link / 100 + 1,
 		.ceil = shaper->link};
-	int result = finds_root(shaper) ? 0 : create_root(shaper);
+	int result = shaper_set(shaper, &link);
 
 	if (result == 0)
-		result = shaper_set(shaper, &link);
-	return result ? result : shaper_set(shaper, &host);
+		result = shaper_set(shaper, &host);
+	return result ? error_set(error, result, "its classes: %s", strerror(-result)) : 0;
 }
 
-int shaper_open(const char *netdev, uint64_t link, struct shaper **shaper, struct error *error)
+static int set_up(struct shaper *shaper, struct error *error)
+{
+	int result = root_qdisc_find(shaper->socket, shaper->ifindex, &shaper->before);
+
+	if (result < 0)
+		return error_set(error, result, "its qdisc cannot be read: %s", strerror(-result));
+	if (is_ours(&shaper->before)) {
+		recall_found(shaper);
+		return set_first_classes(shaper, error);
+	}
+	result = take_root(shaper, error);
+	if (result < 0)
+		return result;
+	result = set_first_classes(shaper, error);
+	if (result < 0) {
+		put_back(shaper);
+		remove_note(shaper);
+	}
+	return result;
+}
+
+static int open_netdev(
+	struct shaper *shaper, const char *netdev, const char *state_directory, struct error *error)
+{
+	int result;
+
+	shaper->ifindex = (int)if_nametoindex(netdev);
+	if (!shaper->ifindex)
+		return error_set(error, -ENODEV, "%s", strerror(ENODEV));
+	snprintf(shaper->netdev, sizeof shaper->netdev, "%s", netdev);
+	shaper->note_path = root_note_path(state_directory, netdev);
+	result = shaper->note_path ? netlink_open(&shaper->socket) : -ENOMEM;
+	return result ? error_set(error, result, "netlink: %s", strerror(-result)) : 0;
+}
+
+int shaper_open(const char *netdev, uint64_t link, const char *state_directory,
+	struct shaper **shaper, struct error *error)
 {
 	struct shaper *created = calloc(1, sizeof *created);
-	int result = -ENOMEM;
+	int result;
 
-	if (!created || !(created->socket = nl_socket_alloc()))
-		goto fail;
+	if (!created)
+		return error_set(error, -ENOMEM, "netdev '%s': no memory", netdev);
 	created->link = link;
-	created->ifindex = (int)if_nametoindex(netdev);
-	result = -ENODEV;
-	if (!created->ifindex)
-		goto fail;
-	result = errno_of(nl_connect(created->socket, NETLINK_ROUTE));
+	result = open_netdev(created, netdev, state_directory, error);
 	if (result == 0)
-		result = set_up(created);
-	if (result < 0)
-		goto fail;
+		result = set_up(created, error);
+	if (result < 0) {
+		shaper_close(created);
+		return error_prefix(error, result, "netdev '%s': cannot be shaped: ", netdev);
+	}
 	*shaper = created;
 	return 0;
-
-fail:
-	if (created)
-		shaper_close(created);
-	return error_set(
-		error, result, "netdev '%s': cannot be shaped: %s", netdev, strerror(-result));
 }
 
 void shaper_close(struct shaper *shaper)
 {
-	nl_socket_free(shaper->socket);
+	if (shaper->socket)
+		nl_socket_free(shaper->socket);
+	free(shaper->note_path);
 	free(shaper);
 }
 
 void shaper_remove(struct shaper *shaper)
 {
-	struct rtnl_qdisc *qdisc = describe_root(shaper);
+	struct root_qdisc root;
 
-	if (qdisc) {
-		(void)rtnl_qdisc_delete(shaper->socket, qdisc); /* the netdev may be gone */
-		rtnl_qdisc_put(qdisc);
-	}
+	/* What somebody else has put there meanwhile is none of ours. */
+	if (root_qdisc_find(shaper->socket, shaper->ifindex, &root) == 0 && is_ours(&root))
+		put_back(shaper);
+	remove_note(shaper);
 	shaper_close(shaper);
 }
 
@@ -182,7 +270,7 @@ int shaper_set(struct shaper *shaper, const struct shaper_class *class)
 	rtnl_htb_set_cbuffer(described, burst_bytes(class->ceil));
 	result = rtnl_class_add(shaper->socket, described, NLM_F_CREATE | NLM_F_REPLACE);
 	rtnl_class_put(described);
-	return errno_of(result);
+	return netlink_errno(result);
 }
 
 int shaper_unset(struct shaper *shaper, uint16_t minor)
@@ -192,7 +280,7 @@ int shaper_unset(struct shaper *shaper, uint16_t minor)
 
 	if (!class)
 		return -ENOMEM;
-	result = errno_of(rtnl_class_delete(shaper->socket, class));
+	result = netlink_errno(rtnl_class_delete(shaper->socket, class));
 	rtnl_class_put(class);
 	return result == -ENOENT ? 0 : result;
 }

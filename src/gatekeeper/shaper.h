@@ -6,6 +6,10 @@
  * up to its `ceil` what others leave. A class may have children of its own. Everything is set by name
  * of class (a minor number that the caller chooses), created or changed as needed, so that an agent that
  * finds its predecessor's classes goes on with them; traffic is told its class by BPF programs.
+ *
+ * The qdisc that somebody had configured before is noted in a file before ours takes its place, and is
+ * put back when we let go, or a successor does: killed at any time, we leave either that or ours with
+ * the note. A netdev whose qdisc could not be put back is not taken.
  */
 #ifndef SLUICE_GATEKEEPER_SHAPER_H
 #define SLUICE_GATEKEEPER_SHAPER_H
@@ -44,14 +48,18 @@ struct shaper_counters {
  *
  * @netdev: its name
  * @link: its rate
- * Returns 0 or a negative errno with the reason in `error`.
+ * @state_directory: where notes about netdevs are kept as long as the host is up; need not exist if
+ *                   nobody has configured a qdisc
+ * Returns 0; -EBUSY if there is a qdisc that could not be put back; or another negative errno; with
+ * the reason in `error`.
  */
-int shaper_open(const char *netdev, uint64_t link, struct shaper **shaper, struct error *error);
+int shaper_open(const char *netdev, uint64_t link, const char *state_directory,
+	struct shaper **shaper, struct error *error);
 
 /* Leave everything as it is, for a successor. */
 void shaper_close(struct shaper *shaper);
 
-/* Let the netdev have the queue that it would have by itself, and close. */
+/* Let the netdev have the qdisc that it had before us, and close. */
 void shaper_remove(struct shaper *shaper);
 
 /* Create or change a class; running traffic stays in it. Returns 0 or a negative errno. */

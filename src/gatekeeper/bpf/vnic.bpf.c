@@ -1,11 +1,13 @@
 /*
  * On each vNIC's netdev, as the host sees it: what goes out of it is what the guest receives, and
- * is counted per source; what comes in is what the guest sends, and is told its class.
+ * is counted per source; what comes in is what the guest sends, and is dropped if it says that it is
+ * somebody else's, counted per destination, and told its class.
  *
  * Licence: Dual MIT/GPL, for the kernel wants to know.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
@@ -22,12 +24,15 @@ char gatekeeper_license[] SEC("license") = "Dual MIT/GPL";
 /* The class, on the uplink, of what the guest sends to nobody in particular. Set by the agent. */
 __u32 class_of_vnic;
 
-struct {
+struct counts {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, VNIC_PEERS_MAX);
 	__type(key, struct vnic_address);
 	__type(value, struct vnic_count);
-} received SEC(".maps");
+};
+
+struct counts received SEC(".maps"); /* by source */
+struct counts sent SEC(".maps");     /* by destination */
 
 /* The classes of peers that have a limit of their own. */
 struct classes {
@@ -41,12 +46,31 @@ struct classes {
 struct classes destinations SEC(".maps"); /* of what the guest sends, on the uplink */
 struct classes sources SEC(".maps");	  /* of what it receives, on this netdev */
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * VNIC_ADDRESSES_MAX);
+	__type(key, struct vnic_address);
+	__type(value, __u8);
+} own_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, VNIC_STATES);
+	__type(key, __u32);
+	__type(value, __u64);
+} state SEC(".maps");
+
 /* As an IPv4-mapped IPv6 address. */
 static void map_ipv4(struct vnic_address *address, __be32 ipv4)
 {
 	__builtin_memset(address, 0, sizeof *address);
 	address->bytes[10] = address->bytes[11] = 0xff;
 	__builtin_memcpy(address->bytes + 12, &ipv4, sizeof ipv4);
+}
+
+static bool is_ip(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
 }
 
 /* Finds the source or the destination; false if this is neither IPv4 nor IPv6. */
@@ -68,19 +92,97 @@ static bool find_address(struct __sk_buff *skb, bool is_source, struct vnic_addr
 	return bpf_skb_load_bytes(skb, ETH_HLEN + offset, address, sizeof *address) == 0;
 }
 
-static void count(struct vnic_count *count, struct __sk_buff *skb)
+/* ---- counting ---- */
+
+static void count(void *counts, const struct vnic_address *peer, __u64 bytes, __u64 packets)
 {
-	/* Of a packet to be segmented, wire_len has the headers of every segment. */
-	__sync_fetch_and_add(&count->bytes, skb->wire_len);
-	__sync_fetch_and_add(&count->packets, skb->gso_segs ? skb->gso_segs : 1);
+	static const struct vnic_count zero;
+	struct vnic_count *known = bpf_map_lookup_elem(counts, peer);
+
+	if (!known) {
+		bpf_map_update_elem(counts, peer, &zero, BPF_NOEXIST);
+		known = bpf_map_lookup_elem(counts, peer);
+	}
+	if (!known)
+		return;
+	__sync_fetch_and_add(&known->bytes, bytes);
+	__sync_fetch_and_add(&known->packets, packets);
 }
+
+static __u8 byte_at(struct __sk_buff *skb, __u32 offset)
+{
+	__u8 byte = 0;
+
+	bpf_skb_load_bytes(skb, offset, &byte, sizeof byte);
+	return byte;
+}
+
+/* The headers that each segment of a packet has; of IPv6, without extensions. */
+static __u32 header_bytes(struct __sk_buff *skb)
+{
+	__u32 bytes = ETH_HLEN;
+	__u8 protocol;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		protocol = byte_at(skb, bytes + offsetof(struct iphdr, protocol));
+		bytes += (byte_at(skb, bytes) & 0xf) * 4;
+	} else {
+		protocol = byte_at(skb, bytes + offsetof(struct ipv6hdr, nexthdr));
+		bytes += sizeof(struct ipv6hdr);
+	}
+	if (protocol == IPPROTO_TCP)
+		return bytes + (byte_at(skb, bytes + 12) >> 4) * 4;
+	return bytes + 8; /* of UDP */
+}
+
+/* On the way in, the kernel has not yet worked out what a packet to be segmented will be on the wire. */
+static void count_sent(struct __sk_buff *skb, const struct vnic_address *destination)
+{
+	__u32 headers = skb->gso_size ? header_bytes(skb) : 0;
+	__u32 segments = 1;
+
+	if (headers && headers < skb->len)
+		segments = (skb->len - headers + skb->gso_size - 1) / skb->gso_size;
+	count(&sent, destination, skb->len + (__u64)(segments - 1) * headers, segments);
+}
+
+/* ---- whose it is ---- */
+
+static __u64 *state_of(__u32 index)
+{
+	return bpf_map_lookup_elem(&state, &index);
+}
+
+/* What a guest sends from before it knows its address, or to its neighbours only. */
+static bool is_nobodys(const struct vnic_address *source)
+{
+	const __u32 *words = source->words;
+
+	if (words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff))
+		return words[3] == 0 || (bpf_ntohl(words[3]) >> 16) == 0xa9fe;
+	if ((bpf_ntohl(words[0]) >> 22) == 0xfe80 >> 6)
+		return true;
+	return (words[0] | words[1] | words[2] | words[3]) == 0;
+}
+
+static bool is_forged(struct __sk_buff *skb)
+{
+	const __u64 *is_bound = state_of(VNIC_IS_BOUND);
+	struct vnic_address source;
+
+	if (!is_bound || !*is_bound || !is_ip(skb))
+		return false;
+	if (!find_address(skb, true, &source))
+		return true; /* cut off before its source */
+	return !bpf_map_lookup_elem(&own_addresses, &source) && !is_nobodys(&source);
+}
+
+/* ---- the programs ---- */
 
 SEC("tc")
 int to_guest(struct __sk_buff *skb)
 {
-	static const struct vnic_count zero;
 	struct vnic_address source;
-	struct vnic_count *known;
 	__u32 *class;
 
 	skb->priority = 0; /* what it was on the sender's way out means nothing here */
@@ -89,24 +191,29 @@ int to_guest(struct __sk_buff *skb)
 	class = bpf_map_lookup_elem(&sources, &source);
 	if (class)
 		skb->priority = *class;
-	known = bpf_map_lookup_elem(&received, &source);
-	if (!known) {
-		bpf_map_update_elem(&received, &source, &zero, BPF_NOEXIST);
-		known = bpf_map_lookup_elem(&received, &source);
-	}
-	if (known)
-		count(known, skb);
+	/* Of a packet to be segmented, wire_len has the headers of every segment. */
+	count(&received, &source, skb->wire_len, skb->gso_segs ? skb->gso_segs : 1);
 	return TC_ACT_UNSPEC;
 }
 
+/* What is dropped first is neither counted as sent nor given a class. */
 SEC("tc")
 int from_guest(struct __sk_buff *skb)
 {
 	struct vnic_address destination;
 	__u32 *class = NULL;
+	__u64 *forged;
 
-	if (find_address(skb, false, &destination))
+	if (is_forged(skb)) {
+		forged = state_of(VNIC_FORGED);
+		if (forged)
+			__sync_fetch_and_add(forged, 1);
+		return TC_ACT_SHOT;
+	}
+	if (find_address(skb, false, &destination)) {
 		class = bpf_map_lookup_elem(&destinations, &destination);
+		count_sent(skb, &destination);
+	}
 	skb->priority = class ? *class : class_of_vnic;
 	return TC_ACT_UNSPEC;
 }

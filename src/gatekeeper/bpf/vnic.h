@@ -4,17 +4,31 @@
 
 #include <linux/types.h>
 
-#define VNIC_PEERS_MAX \
-	16384 /* per vNIC and direction; those that were silent longest are forgotten */
+/* Per vNIC and direction; those that were silent longest are forgotten. */
+#define VNIC_PEERS_MAX 4096
+
+/* What a vNIC may have of its own; while they are replaced, there are twice as many. */
+#define VNIC_ADDRESSES_MAX 16
 
 struct vnic_address {
-	__u8 bytes[16];
+	union {
+		__u8 bytes[16];
+		__u32 words[4];
+	};
 };
 
-/* What a vNIC has received from one source, since that was first seen. */
+/* What a vNIC has received from one source, or sent to one destination, since that was first seen. */
 struct vnic_count {
 	__u64 bytes; /* frames, with the headers of every segment */
 	__u64 packets;
+};
+
+/* What else is to outlive an agent: numbers of 64 bits, which start with 0. */
+enum vnic_state {
+	VNIC_IS_BOUND,	  /* whether the guest may send from its own addresses only */
+	VNIC_FORGED,	  /* packets from others' addresses, dropped */
+	VNIC_MADE_CLSACT, /* whether the clsact qdisc was not there before us */
+	VNIC_STATES
 };
 
 #endif

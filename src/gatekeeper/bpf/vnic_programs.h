@@ -1,10 +1,12 @@
 /*
- * The BPF programs on one vNIC's netdev: they count what the guest receives per source, and tell what
- * it sends its class (bpf/vnic.bpf.c).
+ * The BPF programs on one vNIC's netdev: they count what the guest receives per source and what it
+ * sends per destination, tell both their classes, and drop what it sends under a foreign address
+ * (bpf/vnic.bpf.c).
  *
  * Theory of operation. The netdev is the host's end: a tap, a veth, a port of a bridge. Programs hang on
  * its clsact qdisc and stay when the agent dies; the next agent finds them, takes over their maps and
- * replaces them in one step, so that nothing is lost or let loose in between.
+ * replaces them in one step, so that nothing is lost or let loose in between. One of the maps
+ * remembers whether the clsact was made by us, and goes with the programs.
  */
 #ifndef SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
 #define SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
@@ -13,6 +15,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+
+#define VNIC_PROGRAMS_ADDRESSES_MAX 16u
 
 struct vnic_programs;
 
@@ -30,10 +34,13 @@ int vnic_programs_attach(
 /* Leave the programs where they are, for the next agent. */
 void vnic_programs_close(struct vnic_programs *programs);
 
-/* Take the programs off the netdev, which may be gone, and close. */
+/*
+ * Take the programs off the netdev, which may be gone, and close. A clsact that was not there before us
+ * goes as well, unless somebody else's filter hangs on it.
+ */
 void vnic_programs_detach(struct vnic_programs *programs);
 
-/* Which of two tables of classes: what the guest sends, by destination; what it receives, by source. */
+/* Which way: what the guest sends, by destination; what it receives, by source. */
 enum vnic_direction { VNIC_SENDS, VNIC_RECEIVES };
 
 /*
@@ -43,16 +50,30 @@ enum vnic_direction { VNIC_SENDS, VNIC_RECEIVES };
 int vnic_programs_set_class(struct vnic_programs *programs, enum vnic_direction direction,
 	const struct in6_addr *peer, uint32_t classid);
 
-/* Count what comes from `source` from 0 again, when it comes again. */
-void vnic_programs_forget(struct vnic_programs *programs, const struct in6_addr *source);
+/*
+ * Have everything dropped that the guest sends over IP from addresses that are not its own; unspecified
+ * and link-local ones may always send. Nothing is dropped meanwhile that is allowed before and after.
+ *
+ * @addresses: all of them, IPv4 as IPv4-mapped
+ * @count: at most VNIC_PROGRAMS_ADDRESSES_MAX; 0: nothing is dropped
+ * Returns 0 or a negative errno; then what was allowed still is.
+ */
+int vnic_programs_set_addresses(
+	struct vnic_programs *programs, const struct in6_addr *addresses, unsigned count);
+
+/* How many packets have been dropped for their source, by our predecessors as well. */
+uint64_t vnic_programs_forged(const struct vnic_programs *programs);
+
+/* Count what goes to, or comes from, `peer` from 0 again, when it comes again. */
+void vnic_programs_forget(
+	struct vnic_programs *programs, enum vnic_direction direction, const struct in6_addr *peer);
 
 /*
- * Call `visit` for every source that has been seen, with the bytes and packets received from it in all
- * (since it was last forgotten: numbers may start anew).
+ * Call `visit` for every peer that has been seen, with the bytes and packets sent to it or received
+ * from it in all (since it was last forgotten: numbers may start anew).
  */
-void vnic_programs_visit(const struct vnic_programs *programs,
-	void (*visit)(
-		void *context, const struct in6_addr *source, uint64_t bytes, uint64_t packets),
+void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
+	void (*visit)(void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets),
 	void *context);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "gatekeeper/shaper.h"
 #include "own_network.h"
+#include "state_directory.h"
 
 #define LINK 125000000u
 
@@ -16,7 +17,7 @@ static void take(void)
 {
 	struct error error;
 
-	if (shaper_open("v0", LINK, &shaper, &error) < 0)
+	if (shaper_open("v0", LINK, state_directory, &shaper, &error) < 0)
 		fail_msg("%s", error.message);
 }
 
@@ -107,7 +108,7 @@ static void a_netdev_that_is_not_there_is_named(void **state)
 {
 	struct error error;
 
-	assert_int_equal(shaper_open("nowhere", LINK, &shaper, &error), -ENODEV);
+	assert_int_equal(shaper_open("nowhere", LINK, state_directory, &shaper, &error), -ENODEV);
 	assert_non_null(strstr(error.message, "nowhere"));
 }
 
@@ -123,5 +124,5 @@ int main(void)
 		cmocka_unit_test(a_netdev_that_is_not_there_is_named),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_state_directory, remove_state_directory);
 }

@@ -1,80 +1,16 @@
 /* The BPF programs on a real veth, in a network namespace of their own; skipped without the rights. */
 #include "../cmocka_all.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <net/if.h>
-#include <netinet/ip.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <linux/virtio_net.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 
-#include "gatekeeper/bpf/vnic_programs.h"
 #include "own_network.h"
+#include "vnic_frames.h"
 
 #define SOURCE "10.1.2.3"
-#define FRAME_BYTES 100u
 
-static struct vnic_programs *programs;
-
-static void attach(void)
-{
-	struct error error;
-
-	if (vnic_programs_attach("v0", 0x10010, &programs, &error) < 0)
-		fail_msg("%s", error.message);
-}
-
-/* A frame out of v0: what the guest behind it receives. */
-static void send_to_guest(const char *source)
-{
-	struct {
-		struct ethhdr ethernet;
-		struct iphdr ip;
-		uint8_t rest[FRAME_BYTES - sizeof(struct ethhdr) - sizeof(struct iphdr)];
-	} __attribute__((packed)) frame = {
-		.ethernet.h_dest = {2, 0, 0, 0, 0, 1},
-		.ethernet.h_proto = htons(ETH_P_IP),
-		.ip = {.version = 4, .ihl = 5, .tot_len = htons(FRAME_BYTES - ETH_HLEN)},
-	};
-	struct sockaddr_ll address = {.sll_family = AF_PACKET,
-		.sll_protocol = htons(ETH_P_IP),
-		.sll_ifindex = (int)if_nametoindex("v0")};
-	int packet_socket = socket(AF_PACKET, SOCK_RAW, 0);
-
-	frame.ip.saddr = inet_addr(source);
-	assert_int_equal(sendto(packet_socket, &frame, sizeof frame, 0, (struct sockaddr *)&address,
-				 sizeof address),
-		sizeof frame);
-	close(packet_socket);
-}
-
-struct sum {
-	const char *source;
-	uint64_t bytes, packets;
-};
-
-static void add(void *context, const struct in6_addr *source, uint64_t bytes, uint64_t packets)
-{
-	struct sum *sum = context;
-	char text[INET6_ADDRSTRLEN];
-
-	inet_ntop(AF_INET6, source, text, sizeof text);
-	if (strncmp(text, "::ffff:", 7) == 0 && strcmp(text + 7, sum->source) == 0) {
-		sum->bytes += bytes;
-		sum->packets += packets;
-	}
-}
-
-static void assert_received(const char *source, uint64_t packets)
-{
-	struct sum sum = {.source = source};
-
-	vnic_programs_visit(programs, add, &sum);
-	assert_int_equal(sum.packets, packets);
-	assert_int_equal(sum.bytes, packets * FRAME_BYTES);
-}
+/* ---- counting ---- */
 
 static void what_the_guest_receives_is_counted_per_source(void **state)
 {
@@ -85,6 +21,96 @@ static void what_the_guest_receives_is_counted_per_source(void **state)
 	send_to_guest("10.9.9.9");
 	assert_received(SOURCE, 5);
 	assert_received("10.9.9.9", 1);
+	vnic_programs_detach(programs);
+}
+
+static void what_the_guest_sends_is_counted_per_destination(void **state)
+{
+	need_own_network();
+	attach();
+	for (unsigned i = 0; i < 5; i++)
+		send_from_guest(SOURCE, "10.4.4.4");
+	send_ipv6_from_guest("fd00::1", "fd00::2");
+	assert_sent("10.4.4.4", 5);
+	assert_sent("fd00::2", 1);
+	assert_received("10.4.4.4", 0);
+	vnic_programs_detach(programs);
+}
+
+/* A segment's worth of TCP that is still to be cut in three. */
+static void what_is_to_be_segmented_is_counted_as_on_the_wire(void **state)
+{
+	struct {
+		struct virtio_net_hdr offload;
+		struct ethhdr ethernet;
+		struct iphdr ip;
+		struct tcphdr tcp;
+		uint8_t payload[2500];
+	} __attribute__((packed)) packet = {
+		.offload = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+			.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+			.gso_size = 1000,
+			.hdr_len = 54,
+			.csum_start = 34,
+			.csum_offset = 16},
+		.tcp = {.doff = 5},
+	};
+	struct frame frame = frame_of(SOURCE, "10.4.4.4");
+	struct sum sum;
+
+	need_own_network();
+	attach();
+	packet.ethernet = frame.ethernet;
+	packet.ip = frame.ip;
+	packet.ip.protocol = IPPROTO_TCP;
+	packet.ip.tot_len = htons(sizeof packet.ip + sizeof packet.tcp + sizeof packet.payload);
+	send_frame("v1", &packet, sizeof packet, true);
+	sum = sum_of(VNIC_SENDS, "10.4.4.4");
+	assert_int_equal(sum.packets, 3);
+	assert_int_equal(sum.bytes, sizeof packet.payload + 3ul * 54);
+	vnic_programs_detach(programs);
+}
+
+static void a_peer_that_is_forgotten_is_counted_anew(void **state)
+{
+	const struct in6_addr peer = address_of(SOURCE);
+
+	need_own_network();
+	attach();
+	send_to_guest(SOURCE);
+	send_from_guest("10.0.0.1", SOURCE);
+	vnic_programs_forget(programs, VNIC_RECEIVES, &peer);
+	send_to_guest(SOURCE);
+	assert_received(SOURCE, 1);
+	assert_sent(SOURCE, 1);
+	vnic_programs_forget(programs, VNIC_SENDS, &peer);
+	assert_sent(SOURCE, 0);
+	vnic_programs_detach(programs);
+}
+
+static void count_visit(
+	void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets)
+{
+	uint8_t *visits = context;
+
+	if (peer->s6_addr[12] == 10)
+		visits[peer->s6_addr[14] << 8 | peer->s6_addr[15]]++;
+}
+
+static void every_peer_of_many_is_visited_once(void **state)
+{
+	static uint8_t visits[1 << 16];
+	char source[INET_ADDRSTRLEN];
+
+	need_own_network();
+	attach();
+	for (unsigned i = 0; i < 700; i++) {
+		snprintf(source, sizeof source, "10.0.%u.%u", i >> 8, i & 0xff);
+		send_to_guest(source);
+	}
+	vnic_programs_visit(programs, VNIC_RECEIVES, count_visit, visits);
+	for (unsigned i = 0; i < 700; i++)
+		assert_int_equal(visits[i], 1);
 	vnic_programs_detach(programs);
 }
 
@@ -123,6 +149,68 @@ static void detaching_leaves_no_program(void **state)
 	assert_false(run("tc filter show dev v0 egress | grep -q bpf"));
 }
 
+/* ---- the clsact ---- */
+
+static bool has_clsact(void)
+{
+	return run("tc qdisc show dev v0 | grep -q clsact");
+}
+
+static void a_clsact_of_ours_goes(void **state)
+{
+	need_own_network();
+	attach();
+	assert_true(has_clsact());
+	vnic_programs_detach(programs);
+	assert_false(has_clsact());
+}
+
+static void a_clsact_of_our_predecessors_goes(void **state)
+{
+	need_own_network();
+	attach();
+	vnic_programs_close(programs);
+	attach();
+	vnic_programs_close(programs);
+	attach();
+	vnic_programs_detach(programs);
+	assert_false(has_clsact());
+}
+
+static void a_clsact_that_was_there_stays(void **state)
+{
+	need_own_network();
+	assert_true(run("tc qdisc add dev v0 clsact"));
+	attach();
+	vnic_programs_close(programs);
+	attach();
+	vnic_programs_detach(programs);
+	assert_true(has_clsact());
+}
+
+static void a_clsact_with_anothers_filter_stays(void **state)
+{
+	static const char *const ways[] = {"ingress", "egress"};
+
+	for (unsigned i = 0; i < sizeof ways / sizeof *ways; i++) {
+		char command[128];
+
+		need_own_network();
+		attach();
+		snprintf(command, sizeof command,
+			"tc filter add dev v0 %s protocol ip prio 9 u32 match u32 0 0 flowid 1:1",
+			ways[i]);
+		assert_true(run(command));
+		vnic_programs_detach(programs);
+		assert_true(has_clsact());
+		snprintf(
+			command, sizeof command, "tc filter show dev v0 %s | grep -q u32", ways[i]);
+		assert_true(run(command));
+	}
+}
+
+/* ---- netdevs that are not there ---- */
+
 static void a_netdev_that_has_gone_is_no_trouble(void **state)
 {
 	need_own_network();
@@ -144,9 +232,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_guest_receives_is_counted_per_source),
+		cmocka_unit_test(what_the_guest_sends_is_counted_per_destination),
+		cmocka_unit_test(what_is_to_be_segmented_is_counted_as_on_the_wire),
+		cmocka_unit_test(a_peer_that_is_forgotten_is_counted_anew),
+		cmocka_unit_test(every_peer_of_many_is_visited_once),
 		cmocka_unit_test(the_next_agent_takes_over_what_the_last_one_left),
 		cmocka_unit_test(classes_come_and_go),
 		cmocka_unit_test(detaching_leaves_no_program),
+		cmocka_unit_test(a_clsact_of_ours_goes),
+		cmocka_unit_test(a_clsact_of_our_predecessors_goes),
+		cmocka_unit_test(a_clsact_that_was_there_stays),
+		cmocka_unit_test(a_clsact_with_anothers_filter_stays),
 		cmocka_unit_test(a_netdev_that_has_gone_is_no_trouble),
 		cmocka_unit_test(a_netdev_that_is_not_there_is_named),
 	};
