@@ -4,12 +4,7 @@
 
 #include "control/claims.h"
 #include "control/network_values.h"
-
-/* What all vNICs together are promised, in bytes per second. */
-struct promised {
-	double send;
-	double receive;
-};
+#include "gatekeeper/link_admission.h"
 
 static void check_hosts(const struct network_settings *settings, struct problems *problems)
 {
@@ -22,10 +17,10 @@ static void check_hosts(const struct network_settings *settings, struct problems
 	directory_destroy(directory);
 }
 
-static struct promised check_nics(
+static struct link_promises check_nics(
 	const struct configuration *configuration, struct problems *problems)
 {
-	struct promised promised = {0};
+	struct link_promises promised = {0};
 	struct claims names, netdevs;
 	struct nic_config config;
 	char path[PROBLEM_PATH_BYTES];
@@ -50,22 +45,12 @@ out:
 	return promised;
 }
 
-static void check_fits(
-	const char *direction, double promised, double available, struct problems *problems)
-{
-	if (promised > available)
-		problems_add(problems, "nics",
-			"the 'min' of all '%s' add up to %.0f Mbit, and the link has %.0f to give; "
-			"lower them by %.0f Mbit",
-			direction, promised / 125e3, available / 125e3,
-			(promised - available) / 125e3);
-}
-
 void network_check(const struct configuration *configuration, struct problems *problems)
 {
-	struct promised promised = check_nics(configuration, problems);
+	struct link_promises promised = check_nics(configuration, problems);
 	struct agent_config config;
 	double available;
+	struct error error;
 
 	if (!configuration->network) {
 		if (configuration->nics_count)
@@ -76,8 +61,6 @@ void network_check(const struct configuration *configuration, struct problems *p
 	values_of_network(configuration->network, "network", &config, problems);
 	check_hosts(configuration->network, problems);
 	available = (double)config.link_bytes_per_s * (1 - config.headroom);
-	if (problems->count)
-		return;
-	check_fits("send", promised.send, available, problems);
-	check_fits("receive", promised.receive, available, problems);
+	if (!problems->count && link_admission_check(&promised, available, &error) < 0)
+		problems_add(problems, "nics", "%s", error.message);
 }

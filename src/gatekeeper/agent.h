@@ -67,12 +67,22 @@ void agent_stop(struct agent *agent, bool is_final);
 /* From now on, this is who is where. @directory: the agent's */
 void agent_set_directory(struct agent *agent, struct directory *directory);
 
-/* Returns 0; -EEXIST for a name or netdev that is there already; -ENOSPC for too many; or as nic_open. */
+/*
+ * Add a vNIC. A netdev that is not there is waited for; one that has vanished, too.
+ *
+ * Returns 0; -EEXIST for a name, netdev or address that is another's; -ENOSPC if the link cannot keep its
+ * minimums besides the others', with what is missing; or a negative errno for a netdev that cannot be
+ * taken; with the reason in `error`.
+ */
 int agent_add_nic(struct agent *agent, const struct nic_config *config, struct error *error);
 
-/* Returns 0, or -ENOENT with the name in `error`. */
-int agent_remove_nic(struct agent *agent, const char *name, struct error *error);
+/*
+ * Change the promises and addresses of the vNIC of that name; running traffic feels it at once. Errors
+ * as agent_add_nic; -ENOENT if there is none; -EINVAL for another netdev.
+ */
+int agent_set_nic(struct agent *agent, const struct nic_config *config, struct error *error);
 
-const struct agent_counters *agent_counters(const struct agent *agent);
+/* Let go of a vNIC and put its netdev back as it was. Returns 0, or -ENOENT with the name in `error`. */
+int agent_remove_nic(struct agent *agent, const char *name, struct error *error);
 
 #endif

@@ -6,10 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/container.h"
-
-/* A sender that has been silent so long is forgotten. */
-#define SILENCE_NS (10 * NS_PER_S)
 
 /*
  * Classes on the uplink: per slot one for the vNIC, one below it for what has no limit of its own, and
@@ -28,8 +24,44 @@
 #define OWN_LIMITS 4096u
 
 _Static_assert(FIRST_LIMIT + NIC_SLOTS * LIMITS_PER_NIC <= SHAPER_HOST, "classes have numbers");
+_Static_assert(NIC_ADDRESSES_MAX <= VNIC_PROGRAMS_ADDRESSES_MAX, "all addresses may be bound");
 
-/* ---- opening and closing ---- */
+/* ---- creating ---- */
+
+static void take_config(
+	struct nic *nic, const struct nic_config *config, const struct nic_place *place)
+{
+	nic->config = *config;
+	nic->self =
+		(struct directory_nic){.host = place->host, .address_count = config->address_count};
+	memcpy(nic->self.name, config->name, sizeof nic->self.name);
+	memcpy(nic->self.addresses, config->addresses, sizeof nic->self.addresses);
+}
+
+int nic_create(const struct nic_config *config, unsigned slot, const struct nic_place *place,
+	struct nic **nic, struct error *error)
+{
+	struct nic *created = calloc(1, sizeof *created);
+
+	if (!created || inbound_add_nic(place->inbound, &created->inbound, &config->receive) < 0) {
+		free(created);
+		return error_set(error, -ENOMEM, "vNIC '%s': no memory", config->name);
+	}
+	take_config(created, config, place);
+	created->slot = slot;
+	nic_peers_init(&created->senders, VNIC_RECEIVES, place->inbound, &created->inbound);
+	nic_peers_init(&created->destinations, VNIC_SENDS, NULL, NULL);
+	*nic = created;
+	return 0;
+}
+
+void nic_destroy(struct nic *nic, const struct nic_place *place)
+{
+	inbound_remove_nic(place->inbound, &nic->inbound);
+	free(nic);
+}
+
+/* ---- attaching ---- */
 
 static int set_classes(const struct nic *nic, const struct nic_place *place)
 {
@@ -40,9 +72,13 @@ static int set_classes(const struct nic *nic, const struct nic_place *place)
 		.parent = SHAPER_LINK,
 		.rate = config->send_min > link / LEAST_PART ? config->send_min : link / LEAST_PART,
 		.ceil = config->send_max < link ? config->send_max : link,
+		.weight = config->receive.weight,
 	};
-	int result = shaper_set(place->uplink, &class);
+	int result;
 
+	if (class.rate > class.ceil)
+		class.rate = class.ceil;
+	result = shaper_set(place->uplink, &class);
 	if (result < 0)
 		return result;
 	class.parent = class.minor;
@@ -50,17 +86,9 @@ static int set_classes(const struct nic *nic, const struct nic_place *place)
 	return shaper_set(place->uplink, &class);
 }
 
-static int open_netdev(struct nic *nic, const struct nic_place *place, struct error *error)
+static uint64_t receives_at_most(const struct nic *nic, const struct nic_place *place)
 {
-	const struct nic_config *config = &nic->config;
-	double most = fmin(config->receive.max, (double)place->link);
-	int result = shaper_open(
-		config->netdev, (uint64_t)most, place->state_directory, &nic->towards_guest, error);
-
-	if (result < 0)
-		return result;
-	return vnic_programs_attach(
-		config->netdev, SHAPER_CLASSID(FIRST_REST + nic->slot), &nic->programs, error);
+	return (uint64_t)fmin(nic->config.receive.max, (double)place->link);
 }
 
 static void set_up_limits(struct nic *nic, const struct nic_place *place)
@@ -83,53 +111,55 @@ static void set_up_limits(struct nic *nic, const struct nic_place *place)
 		.minor_count = OWN_LIMITS,
 		.most = place->link,
 	};
+	nic_limits_adopt(&nic->sends, clock_now_ns());
+	nic_limits_adopt(&nic->receives, clock_now_ns());
 }
 
-static int open_parts(struct nic *nic, const struct nic_place *place, struct error *error)
+static int attach_programs(struct nic *nic, struct error *error)
 {
-	int result = open_netdev(nic, place, error);
+	const struct nic_config *config = &nic->config;
+	int result = vnic_programs_attach(
+		config->netdev, SHAPER_CLASSID(FIRST_REST + nic->slot), &nic->programs, error);
 
 	if (result < 0)
 		return result;
-	set_up_limits(nic, place);
-	result = set_classes(nic, place);
+	result = vnic_programs_set_addresses(
+		nic->programs, config->addresses, config->address_count);
+	return result < 0 ? error_set(error, result, "its addresses cannot be bound: %s",
+				    strerror(-result))
+			  : 0;
+}
+
+/* Classes first: what the programs lead into them must find them. */
+static int attach_parts(struct nic *nic, const struct nic_place *place, struct error *error)
+{
+	int result = set_classes(nic, place);
+
 	if (result < 0)
-		error_set(error, result, "its classes on the uplink: %s", strerror(-result));
+		return error_set(error, result, "its classes on the uplink: %s", strerror(-result));
+	result = shaper_open(nic->config.netdev, receives_at_most(nic, place),
+		place->state_directory, &nic->towards_guest, error);
+	if (result == 0)
+		result = attach_programs(nic, error);
+	if (result == 0)
+		set_up_limits(nic, place);
 	return result;
 }
 
-int nic_open(const struct nic_config *config, unsigned slot, const struct nic_place *place,
-	struct nic **nic, struct error *error)
+int nic_attach(struct nic *nic, const struct nic_place *place, struct error *error)
 {
-	struct nic *created = calloc(1, sizeof *created);
 	int result;
 
-	if (!created)
-		return error_set(error, -ENOMEM, "vNIC '%s': no memory", config->name);
-	created->config = *config;
-	created->slot = slot;
-	result = inbound_add_nic(place->inbound, &created->inbound, &config->receive);
+	nic->ifindex = (int)if_nametoindex(nic->config.netdev);
+	result = attach_parts(nic, place, error);
 	if (result < 0) {
-		free(created);
-		return error_set(error, result, "vNIC '%s': no memory", config->name);
+		nic_detach(nic, place, true);
+		return error_prefix(error, result, "vNIC '%s': ", nic->config.name);
 	}
-	result = open_parts(created, place, error);
-	if (result < 0) {
-		nic_close(created, place, true);
-		return error_prefix(error, result, "vNIC '%s': ", config->name);
-	}
-	*nic = created;
+	nic->is_attached = true;
+	nic->is_left_in_force = false;
+	*nic->trouble = '\0';
 	return 0;
-}
-
-static void forget_sender(struct nic *nic, struct nic_sender *sender);
-
-static void forget_senders(struct nic *nic)
-{
-	struct nic_sender *sender;
-
-	while ((sender = nic_next_sender(nic, NULL)))
-		forget_sender(nic, sender);
 }
 
 static void clear_uplink(struct nic *nic, struct shaper *uplink)
@@ -138,118 +168,91 @@ static void clear_uplink(struct nic *nic, struct shaper *uplink)
 	(void)shaper_unset(uplink, (uint16_t)(FIRST_NIC + nic->slot));
 }
 
-void nic_close(struct nic *nic, const struct nic_place *place, bool is_final)
+/* Programs go before the classes that they lead into. */
+static void take_off(struct nic *nic, const struct nic_place *place)
 {
-	forget_senders(nic);
-	inbound_remove_nic(place->inbound, &nic->inbound);
-	if (nic->programs && is_final) {
-		nic_limits_clear(&nic->sends);
-		nic_limits_clear(&nic->receives);
-		vnic_programs_detach(nic->programs);
-		clear_uplink(nic, place->uplink);
-	} else if (nic->programs) {
-		vnic_programs_close(nic->programs);
-	}
-	if (nic->towards_guest)
-		(is_final ? shaper_remove : shaper_close)(nic->towards_guest);
-	free(nic);
-}
-
-/* ---- measuring ---- */
-
-struct measurement {
-	struct nic *nic;
-	struct inbound *inbound;
-	uint64_t period_ns;
-	uint64_t now_ns;
-};
-
-static struct nic_sender *sender_at(struct key_map_node *node)
-{
-	return node ? container_of(node, struct nic_sender, node) : NULL;
-}
-
-struct nic_sender *nic_next_sender(const struct nic *nic, const struct nic_sender *sender)
-{
-	return sender_at(key_map_next(&nic->senders, sender ? &sender->node : NULL));
-}
-
-static struct nic_sender *add_sender(
-	struct measurement *measurement, const struct in6_addr *address, uint64_t bytes)
-{
-	struct nic *nic = measurement->nic;
-	struct nic_sender *sender = calloc(1, sizeof *sender);
-
-	if (!sender)
-		return NULL;
-	sender->address = *address;
-	/* What was counted before we looked first is not this period's. */
-	sender->bytes_before = nic->is_measured ? 0 : bytes;
-	sender->heard_ns = measurement->now_ns;
-	if (inbound_add_pair(measurement->inbound, &nic->inbound, &sender->pair) < 0)
-		goto fail;
-	if (key_map_add(&nic->senders, &sender->node, &sender->address, sizeof sender->address) < 0)
-		goto fail_map;
-	return sender;
-
-fail_map:
-	inbound_remove_pair(&nic->inbound, &sender->pair);
-fail:
-	free(sender);
-	return NULL;
-}
-
-static void measure_sender(
-	void *context, const struct in6_addr *address, uint64_t bytes, uint64_t packets)
-{
-	struct measurement *measurement = context;
-	struct nic_sender *sender =
-		sender_at(key_map_find(&measurement->nic->senders, address, sizeof *address));
-
-	if (!sender)
-		sender = add_sender(measurement, address, bytes);
-	if (!sender)
-		return;
-	/* Less than before: it was forgotten, and counted anew. */
-	if (bytes < sender->bytes_before)
-		sender->bytes_before = 0;
-	sender->pair.used =
-		(double)(bytes - sender->bytes_before) * NS_PER_S / (double)measurement->period_ns;
-	if (bytes != sender->bytes_before)
-		sender->heard_ns = measurement->now_ns;
-	sender->bytes_before = bytes;
-}
-
-static void forget_sender(struct nic *nic, struct nic_sender *sender)
-{
-	key_map_remove(&nic->senders, &sender->node);
+	nic_limits_clear(&nic->sends);
+	nic_limits_clear(&nic->receives);
 	if (nic->programs)
-		vnic_programs_forget(nic->programs, VNIC_RECEIVES, &sender->address);
-	inbound_remove_pair(&nic->inbound, &sender->pair);
-	free(sender);
+		vnic_programs_detach(nic->programs);
+	if (nic->towards_guest)
+		shaper_remove(nic->towards_guest);
+	if (place->uplink)
+		clear_uplink(nic, place->uplink);
 }
 
-static void forget_the_silent(struct nic *nic, uint64_t now_ns)
+/* What was left in force is taken over once more, to be taken off. */
+static void find_again(struct nic *nic, const struct nic_place *place)
 {
-	struct nic_sender *sender = nic_next_sender(nic, NULL), *next;
+	struct error error; /* the netdev may have gone meanwhile */
 
-	for (; sender; sender = next) {
-		next = nic_next_sender(nic, sender);
-		if (now_ns - sender->heard_ns > SILENCE_NS)
-			forget_sender(nic, sender);
-	}
+	if (!nic->programs &&
+		vnic_programs_attach(nic->config.netdev, 0, &nic->programs, &error) < 0)
+		nic->programs = NULL;
+	if (!nic->towards_guest && shaper_open(nic->config.netdev, place->link,
+					   place->state_directory, &nic->towards_guest, &error) < 0)
+		nic->towards_guest = NULL;
 }
 
-void nic_measure(struct nic *nic, struct inbound *inbound, uint64_t period_ns, uint64_t now_ns)
+static void leave_in_force(struct nic *nic)
 {
-	struct measurement measurement = {nic, inbound, period_ns, now_ns};
-	struct nic_sender *sender = NULL;
+	nic_limits_forget(&nic->sends);
+	nic_limits_forget(&nic->receives);
+	if (nic->programs)
+		vnic_programs_close(nic->programs);
+	if (nic->towards_guest)
+		shaper_close(nic->towards_guest);
+}
 
-	while ((sender = nic_next_sender(nic, sender)))
-		sender->pair.used = 0;
-	vnic_programs_visit(nic->programs, VNIC_RECEIVES, measure_sender, &measurement);
-	nic->is_measured = true;
-	forget_the_silent(nic, now_ns);
+void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final)
+{
+	nic_peers_clear(&nic->senders);
+	nic_peers_clear(&nic->destinations);
+	if (is_final && nic->is_left_in_force)
+		find_again(nic, place);
+	if (is_final)
+		take_off(nic, place);
+	else
+		leave_in_force(nic);
+	nic->programs = NULL;
+	nic->towards_guest = NULL;
+	nic->is_left_in_force = !is_final && (nic->is_attached || nic->is_left_in_force);
+	nic->is_attached = false;
+	nic->ifindex = 0;
+}
+
+/* ---- changing ---- */
+
+static int apply_change(struct nic *nic, const struct nic_place *place)
+{
+	const struct nic_config *config = &nic->config;
+	int result = set_classes(nic, place);
+
+	if (result == 0)
+		result = shaper_set_link(nic->towards_guest, receives_at_most(nic, place));
+	if (result == 0)
+		result = vnic_programs_set_addresses(
+			nic->programs, config->addresses, config->address_count);
+	return result;
+}
+
+int nic_change(struct nic *nic, const struct nic_config *config, const struct nic_place *place,
+	struct error *error)
+{
+	const struct nic_config before = nic->config;
+	int result = 0;
+
+	take_config(nic, config, place);
+	nic->inbound.promise = config->receive;
+	if (nic->is_attached)
+		result = apply_change(nic, place);
+	if (result == 0)
+		return 0;
+	take_config(nic, &before, place);
+	nic->inbound.promise = before.receive;
+	(void)apply_change(nic, place);
+	return error_set(
+		error, result, "vNIC '%s': cannot be changed: %s", config->name, strerror(-result));
 }
 
 bool nic_has_address(const struct nic *nic, const struct in6_addr *address)
@@ -258,4 +261,27 @@ bool nic_has_address(const struct nic *nic, const struct in6_addr *address)
 		if (memcmp(&nic->config.addresses[i], address, sizeof *address) == 0)
 			return true;
 	return false;
+}
+
+/* ---- what its classes have counted ---- */
+
+unsigned nic_slot_of_class(uint16_t minor)
+{
+	if (minor >= FIRST_REST && minor < FIRST_REST + NIC_SLOTS)
+		return minor - FIRST_REST;
+	if (minor >= FIRST_LIMIT && minor < FIRST_LIMIT + NIC_SLOTS * LIMITS_PER_NIC)
+		return (minor - FIRST_LIMIT) / LIMITS_PER_NIC;
+	return NIC_SLOTS;
+}
+
+void nic_note_class(struct nic *nic, enum vnic_direction direction, uint16_t minor,
+	const struct shaper_counters *counters)
+{
+	if (direction == VNIC_SENDS && minor == FIRST_REST + nic->slot)
+		nic->rest_sent = *counters;
+	else if (direction == VNIC_RECEIVES && minor == SHAPER_HOST)
+		nic->rest_received = *counters;
+	else
+		nic_limits_note(
+			direction == VNIC_SENDS ? &nic->sends : &nic->receives, minor, counters);
 }

@@ -1,6 +1,9 @@
 /*
- * A vNIC of this host, as the agent keeps it: its promises, its netdev's programs, those who send to
- * it, and the limits on those it sends to.
+ * A vNIC of this host, as the agent keeps it: its promises, its netdev's programs and classes, those
+ * who send to it, and the limits on those it sends to.
+ *
+ * Theory of operation. The netdev may not be there yet, vanish and come back. A vNIC is attached while
+ * it is; otherwise only its promises remain.
  */
 #ifndef SLUICE_GATEKEEPER_NIC_H
 #define SLUICE_GATEKEEPER_NIC_H
@@ -8,16 +11,16 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <sys/queue.h>
 
 #include "base/error.h"
-#include "base/key_map.h"
-#include "gatekeeper/announcement.h"
 #include "gatekeeper/bpf/vnic_programs.h"
 #include "gatekeeper/inbound.h"
 #include "gatekeeper/nic_limits.h"
+#include "gatekeeper/nic_peers.h"
 
-#define NIC_NAME_BYTES 64
-#define NIC_ADDRESSES_MAX 16u
+#define NIC_NAME_BYTES DIRECTORY_NAME_BYTES
+#define NIC_ADDRESSES_MAX DIRECTORY_ADDRESSES_MAX
 #define NIC_SLOTS 256u
 
 /* Bytes per second. */
@@ -31,31 +34,29 @@ struct nic_config {
 	struct inbound_promise receive;
 };
 
-/* Somebody who sends to the vNIC. */
-struct nic_sender {
-	struct in6_addr address;
-	struct inbound_pair pair;
-	struct announcement announcement;
-	uint64_t bytes_before; /* counted until the last period */
-	uint64_t heard_ns;     /* when it last sent anything */
-	struct key_map_node node;
-};
-
 struct nic {
 	struct nic_config config;
+	struct directory_nic self; /* as others know it */
 	struct inbound_nic inbound;
+	unsigned slot; /* which of the uplink's classes are its own */
+	bool is_attached;
+	bool is_left_in_force;		   /* it is not, but its netdev is still as it was then */
+	int ifindex;			   /* of the netdev that it is attached to */
+	char trouble[ERROR_MESSAGE_BYTES]; /* why it is not, as was said last */
 	struct vnic_programs *programs;
 	struct shaper *towards_guest; /* the netdev's own classes */
 	struct nic_limits sends;      /* to hosts, by way of the uplink */
 	struct nic_limits receives;   /* from this host's other vNICs */
-	struct key_map senders;	      /* by address */
-	bool is_measured;	      /* at least once, so that what is new to us is new */
-	unsigned slot;		      /* which of the uplink's classes are its own */
+	struct nic_peers senders;
+	struct nic_peers destinations;
+	struct shaper_counters rest_sent; /* of what has no limit of its own; as seen last */
+	struct shaper_counters rest_received;
 	TAILQ_ENTRY(nic) link;
 };
 
 /* Where vNICs are: what all of a host share. */
 struct nic_place {
+	const struct directory_host *host; /* this one */
 	struct shaper *uplink;
 	uint64_t link; /* its bytes per second */
 	struct inbound *inbound;
@@ -63,31 +64,45 @@ struct nic_place {
 };
 
 /*
- * Take charge of a vNIC: its netdev, its classes on the uplink, its place in the division.
+ * A vNIC with its place in the division, not attached yet.
  *
  * @slot: below NIC_SLOTS; no two vNICs of a host have the same
- * @nic: receives what is to be given to nic_close
- * Returns 0 or a negative errno with the reason in `error`.
+ * @nic: receives what is to be given to nic_destroy
+ * Returns 0, or -ENOMEM with words in `error`.
  */
-int nic_open(const struct nic_config *config, unsigned slot, const struct nic_place *place,
+int nic_create(const struct nic_config *config, unsigned slot, const struct nic_place *place,
 	struct nic **nic, struct error *error);
 
-/*
- * Let go of a vNIC.
- *
- * @is_final: take everything off the netdev and the uplink; otherwise leave it for the next agent
- */
-void nic_close(struct nic *nic, const struct nic_place *place, bool is_final);
-
-/* The sender after one, or the first after NULL; NULL at the end. */
-struct nic_sender *nic_next_sender(const struct nic *nic, const struct nic_sender *sender);
+/* Forget a vNIC that is not attached. */
+void nic_destroy(struct nic *nic, const struct nic_place *place);
 
 /*
- * Count what each sender has sent since the last call, and forget those that have been silent long.
- *
- * @period_ns: since the last call
+ * Take charge of the netdev, which is there, and go on where a predecessor was. Returns 0 or a negative
+ * errno with the reason in `error`; then nothing is taken.
  */
-void nic_measure(struct nic *nic, struct inbound *inbound, uint64_t period_ns, uint64_t now_ns);
+int nic_attach(struct nic *nic, const struct nic_place *place, struct error *error);
+
+/*
+ * Let go of the netdev, which may be gone; of what was left in force before, too.
+ *
+ * @is_final: put it back as it was found, and take the vNIC's classes off the uplink; otherwise leave
+ *            all in force for a successor
+ */
+void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final);
+
+/*
+ * Change promises and addresses; running traffic feels it at once. Name and netdev stay. Returns 0 or a
+ * negative errno with the reason in `error`.
+ */
+int nic_change(struct nic *nic, const struct nic_config *config, const struct nic_place *place,
+	struct error *error);
+
+/* Whose class on the uplink that is: a slot, or NIC_SLOTS for none. */
+unsigned nic_slot_of_class(uint16_t minor);
+
+/* Note what one of its classes has counted: on the uplink (VNIC_SENDS) or its netdev (VNIC_RECEIVES). */
+void nic_note_class(struct nic *nic, enum vnic_direction direction, uint16_t minor,
+	const struct shaper_counters *counters);
 
 bool nic_has_address(const struct nic *nic, const struct in6_addr *address);
 

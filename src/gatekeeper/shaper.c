@@ -19,6 +19,9 @@
 #define BURST_PER_RATE (1. / 1000)
 #define BURST_BYTES_MIN (64u << 10)
 
+#define QUANTUM_BYTES_MIN (64u << 10)
+#define QUANTUM_BYTES_MAX (8u << 20)
+
 struct shaper {
 	struct nl_sock *socket;
 	char netdev[IFNAMSIZ];
@@ -146,18 +149,23 @@ static int take_root(struct shaper *shaper, struct error *error)
 	return result ? result : create_root(shaper, error);
 }
 
-static int set_first_classes(struct shaper *shaper, struct error *error)
+int shaper_set_link(struct shaper *shaper, uint64_t link_bytes_per_s)
 {
 	const struct shaper_class link = {
-		.minor = SHAPER_LINK, .rate = shaper->link, .ceil = shaper->link};
+		.minor = SHAPER_LINK, .rate = link_bytes_per_s, .ceil = link_bytes_per_s};
 	const struct shaper_class host = {.minor = SHAPER_HOST,
 		.parent = SHAPER_LINK,
-		.rate = shaper->link / 100 + 1,
-		.ceil = shaper->link};
+		.rate = link_bytes_per_s / 100 + 1,
+		.ceil = link_bytes_per_s};
 	int result = shaper_set(shaper, &link);
 
-	if (result == 0)
-		result = shaper_set(shaper, &host);
+	return result ? result : shaper_set(shaper, &host);
+}
+
+static int set_first_classes(struct shaper *shaper, struct error *error)
+{
+	int result = shaper_set_link(shaper, shaper->link);
+
 	return result ? error_set(error, result, "its classes: %s", strerror(-result)) : 0;
 }
 
@@ -255,6 +263,14 @@ static uint32_t burst_bytes(uint64_t rate)
 	return bytes > BURST_BYTES_MIN ? (uint32_t)bytes : BURST_BYTES_MIN;
 }
 
+/* What a class may send in a turn of its siblings: less than the largest packet would make all alike. */
+static uint32_t quantum_bytes(double weight)
+{
+	double bytes = QUANTUM_BYTES_MIN * (weight > 0 ? weight : 1);
+
+	return (uint32_t)(bytes < QUANTUM_BYTES_MAX ? bytes : QUANTUM_BYTES_MAX);
+}
+
 int shaper_set(struct shaper *shaper, const struct shaper_class *class)
 {
 	struct rtnl_class *described = describe_class(shaper, class->minor);
@@ -268,6 +284,7 @@ int shaper_set(struct shaper *shaper, const struct shaper_class *class)
 	rtnl_htb_set_ceil64(described, class->ceil);
 	rtnl_htb_set_rbuffer(described, burst_bytes(class->rate));
 	rtnl_htb_set_cbuffer(described, burst_bytes(class->ceil));
+	rtnl_htb_set_quantum(described, quantum_bytes(class->weight));
 	result = rtnl_class_add(shaper->socket, described, NLM_F_CREATE | NLM_F_REPLACE);
 	rtnl_class_put(described);
 	return netlink_errno(result);
@@ -285,23 +302,41 @@ int shaper_unset(struct shaper *shaper, uint16_t minor)
 	return result == -ENOENT ? 0 : result;
 }
 
-int shaper_counters(struct shaper *shaper, uint16_t minor, struct shaper_counters *counters)
-{
-	struct rtnl_class *class;
-	struct nl_cache *cache;
+struct class_visit {
+	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
+		const struct shaper_counters *counters);
+	void *context;
+};
 
-	if (rtnl_class_alloc_cache(shaper->socket, shaper->ifindex, &cache) < 0)
-		return -ENOMEM;
-	class = rtnl_class_get(cache, shaper->ifindex, TC_HANDLE(SHAPER_MAJOR, minor));
-	if (class) {
-		*counters = (struct shaper_counters){
-			.bytes = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_BYTES),
-			.packets = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_PACKETS),
-			.drops = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_DROPS),
-			.backlog_bytes = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_BACKLOG),
-		};
-		rtnl_class_put(class);
-	}
+static void visit_class(struct nl_object *object, void *argument)
+{
+	struct rtnl_class *class = (struct rtnl_class *)object;
+	const struct class_visit *visit = argument;
+	const struct shaper_counters counters = {
+		.bytes = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_BYTES),
+		.packets = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_PACKETS),
+		.drops = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_DROPS),
+		.backlog_bytes = rtnl_tc_get_stat(TC_CAST(class), RTNL_TC_BACKLOG),
+	};
+	uint32_t handle = rtnl_tc_get_handle(TC_CAST(class));
+	uint64_t ceil = 0;
+
+	if (TC_H_MAJ(handle) == SHAPER_MAJOR << 16 && rtnl_htb_get_ceil64(class, &ceil) == 0)
+		visit->visit(visit->context, (uint16_t)TC_H_MIN(handle), ceil, &counters);
+}
+
+int shaper_visit(struct shaper *shaper,
+	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
+		const struct shaper_counters *counters),
+	void *context)
+{
+	struct class_visit argument = {visit, context};
+	struct nl_cache *cache;
+	int result = rtnl_class_alloc_cache(shaper->socket, shaper->ifindex, &cache);
+
+	if (result < 0)
+		return netlink_errno(result);
+	nl_cache_foreach(cache, visit_class, &argument);
 	nl_cache_free(cache);
-	return class ? 0 : -ENOENT;
+	return 0;
 }

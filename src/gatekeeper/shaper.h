@@ -34,6 +34,7 @@ struct shaper_class {
 	uint16_t parent; /* SHAPER_LINK or another class's minor */
 	uint64_t rate;	 /* guaranteed; at least 1 */
 	uint64_t ceil;	 /* with what can be borrowed; at least `rate` */
+	double weight;	 /* of what it borrows, beside its siblings; 0: 1 */
 };
 
 struct shaper_counters {
@@ -62,13 +63,22 @@ void shaper_close(struct shaper *shaper);
 /* Let the netdev have the qdisc that it had before us, and close. */
 void shaper_remove(struct shaper *shaper);
 
+/* Change the netdev's rate. Returns 0 or a negative errno. */
+int shaper_set_link(struct shaper *shaper, uint64_t link);
+
 /* Create or change a class; running traffic stays in it. Returns 0 or a negative errno. */
 int shaper_set(struct shaper *shaper, const struct shaper_class *class);
 
 /* Remove a class without children; what waits in it is lost. Returns 0, also if there is none, or a negative errno. */
 int shaper_unset(struct shaper *shaper, uint16_t minor);
 
-/* Returns 0, or -ENOENT if there is no such class. */
-int shaper_counters(struct shaper *shaper, uint16_t minor, struct shaper_counters *counters);
+/*
+ * Look at all classes at once: `visit` is called with each one's minor number, ceiling (bytes per second)
+ * and counters. Returns 0 or a negative errno.
+ */
+int shaper_visit(struct shaper *shaper,
+	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
+		const struct shaper_counters *counters),
+	void *context);
 
 #endif

@@ -278,6 +278,21 @@ static struct bpf_map *classes(const struct vnic_programs *programs, enum vnic_d
 				       : programs->skeleton->maps.sources;
 }
 
+void vnic_programs_visit_classes(const struct vnic_programs *programs,
+	enum vnic_direction direction,
+	void (*visit)(void *context, const struct in6_addr *peer, uint32_t classid), void *context)
+{
+	int map_fd = bpf_map__fd(classes(programs, direction));
+	struct in6_addr key, *previous = NULL;
+	uint32_t classid;
+
+	while (bpf_map_get_next_key(map_fd, previous, &key) == 0) {
+		if (bpf_map_lookup_elem(map_fd, &key, &classid) == 0)
+			visit(context, &key, classid);
+		previous = &key;
+	}
+}
+
 int vnic_programs_set_class(struct vnic_programs *programs, enum vnic_direction direction,
 	const struct in6_addr *peer, uint32_t classid)
 {

@@ -50,6 +50,11 @@ enum vnic_direction { VNIC_SENDS, VNIC_RECEIVES };
 int vnic_programs_set_class(struct vnic_programs *programs, enum vnic_direction direction,
 	const struct in6_addr *peer, uint32_t classid);
 
+/* Call `visit` for every peer that is in a class of its own, put there by our predecessors as well. */
+void vnic_programs_visit_classes(const struct vnic_programs *programs,
+	enum vnic_direction direction,
+	void (*visit)(void *context, const struct in6_addr *peer, uint32_t classid), void *context);
+
 /*
  * Have everything dropped that the guest sends over IP from addresses that are not its own; unspecified
  * and link-local ones may always send. Nothing is dropped meanwhile that is allowed before and after.

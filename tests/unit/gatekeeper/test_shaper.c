@@ -89,18 +89,65 @@ static void nothing_is_left_behind(void **state)
 	assert_false(run("tc qdisc show dev v0 | grep -q htb"));
 }
 
+struct seen {
+	uint16_t minor; /* to look for */
+	bool is_there;
+	uint64_t ceil;
+	struct shaper_counters counters;
+};
+
+static void see(
+	void *context, uint16_t minor, uint64_t ceil, const struct shaper_counters *counters)
+{
+	struct seen *seen = context;
+
+	if (minor == seen->minor)
+		*seen = (struct seen){minor, true, ceil, *counters};
+}
+
+static struct seen look_for(uint16_t minor)
+{
+	struct seen seen = {.minor = minor};
+
+	assert_int_equal(shaper_visit(shaper, see, &seen), 0);
+	return seen;
+}
+
+static void siblings_borrow_by_weight(void **state)
+{
+	struct shaper_class class = {
+		.minor = 0x10, .parent = SHAPER_LINK, .rate = 1000, .ceil = LINK, .weight = 4};
+
+	need_own_network();
+	take();
+	assert_int_equal(shaper_set(shaper, &class), 0);
+	assert_true(run("tc -d class show dev v0 | grep '5157:10 ' | grep -q 'quantum 262144'"));
+	shaper_remove(shaper);
+}
+
+static void the_netdevs_rate_can_change(void **state)
+{
+	need_own_network();
+	take();
+	assert_int_equal(shaper_set_link(shaper, LINK / 10), 0);
+	assert_int_equal(look_for(SHAPER_LINK).ceil, LINK / 10);
+	assert_int_equal(look_for(SHAPER_HOST).ceil, LINK / 10);
+	shaper_remove(shaper);
+}
+
 static void what_nobody_classified_is_counted_as_the_hosts(void **state)
 {
-	struct shaper_counters counters;
+	struct seen seen;
 
 	need_own_network();
 	take();
 	assert_true(
 		run("ip addr add 10.0.0.1/24 dev v0; ping -c 1 -W 1 10.0.0.2 >/dev/null; true"));
-	assert_int_equal(shaper_counters(shaper, SHAPER_HOST, &counters), 0);
-	assert_true(counters.packets > 0);
-	assert_true(counters.bytes > 0);
-	assert_int_equal(shaper_counters(shaper, 0x77, &counters), -ENOENT);
+	seen = look_for(SHAPER_HOST);
+	assert_true(seen.counters.packets > 0);
+	assert_true(seen.counters.bytes > 0);
+	assert_int_equal(seen.ceil, LINK);
+	assert_false(look_for(0x77).is_there);
 	shaper_remove(shaper);
 }
 
@@ -115,6 +162,8 @@ static void a_netdev_that_is_not_there_is_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(siblings_borrow_by_weight),
+		cmocka_unit_test(the_netdevs_rate_can_change),
 		cmocka_unit_test(a_class_has_a_rate_and_a_ceiling),
 		cmocka_unit_test(a_class_can_be_changed_and_removed),
 		cmocka_unit_test(classes_have_children),

@@ -1,0 +1,71 @@
+/*
+ * Whom a vNIC exchanges traffic with, in one direction: what its programs count by address, summed up
+ * by vNIC.
+ *
+ * Theory of operation. Every address that has been seen leads to a peer: the vNIC whose address it is.
+ * All that are nobody's lead to one peer, the outside, so that who invents addresses gains no larger
+ * part of anything. The directory may change under a running agent; its generation tells, and then
+ * addresses are led anew.
+ */
+#ifndef SLUICE_GATEKEEPER_NIC_PEERS_H
+#define SLUICE_GATEKEEPER_NIC_PEERS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/key_map.h"
+#include "gatekeeper/announcement.h"
+#include "gatekeeper/bpf/vnic_programs.h"
+#include "gatekeeper/directory.h"
+#include "gatekeeper/inbound.h"
+
+struct nic_peer {
+	struct in6_addr identity; /* its first address; all zeroes: the outside */
+	char name[DIRECTORY_NAME_BYTES];
+	char host[DIRECTORY_NAME_BYTES];
+	uint64_t bytes; /* since it was first seen */
+	uint64_t packets;
+	double used;			  /* bytes per second, in the last period */
+	double smoothed;		  /* the same over a few tenths of a second, for people */
+	struct inbound_pair pair;	  /* what is received from it: its place in the division */
+	struct announcement announcement; /* likewise: what its host has been told */
+	uint64_t period_bytes;
+	unsigned address_count; /* of those that have been seen */
+	struct key_map_node node;
+};
+
+struct nic_peers {
+	enum vnic_direction direction;
+	struct inbound *inbound; /* the division that peers have a part in; NULL: none */
+	struct inbound_nic *nic; /* of that */
+	struct key_map addresses;
+	struct key_map peers; /* by identity */
+	unsigned generation;  /* of the directory, when addresses were led last */
+	bool is_measured;     /* at least once, so that what is new to us is new */
+};
+
+/* When is measured, and who is who. */
+struct nic_census {
+	const struct directory_nic *(*who_has)(void *context, const struct in6_addr *address);
+	void *context;
+	unsigned generation; /* differs when `who_has` may answer differently */
+	uint64_t period_ns;  /* since the last time */
+	uint64_t now_ns;
+};
+
+/* @inbound, @nic: where peers take part in the division; both NULL for what is sent */
+void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction, struct inbound *inbound,
+	struct inbound_nic *nic);
+
+/* Forget all; what the programs have counted stays. */
+void nic_peers_clear(struct nic_peers *peers);
+
+/* Count what has been exchanged with each peer since the last call; forget those that have been silent long. */
+void nic_peers_measure(
+	struct nic_peers *peers, struct vnic_programs *programs, const struct nic_census *census);
+
+/* The peer after one, or the first after NULL; NULL at the end. */
+struct nic_peer *nic_peers_next(const struct nic_peers *peers, const struct nic_peer *peer);
+
+#endif
