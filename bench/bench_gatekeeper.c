@@ -24,6 +24,7 @@
 #define LINK 125e6 /* bytes per second */
 #define HEADROOM 0.05
 #define PERIOD_NS 5000000ull
+#define GRAIN (65536. * NS_PER_S / PERIOD_NS)
 #define ON_PERIODS 400. /* two seconds, on average */
 #define OFF_PERIODS 600.
 #define PERIODS 800u /* of changing demands */
@@ -71,7 +72,7 @@ static unsigned random_periods(struct simulation *simulation, double mean)
 
 static int start_host(struct simulation *simulation, struct sim_host *host)
 {
-	inbound_init(&host->inbound, LINK, HEADROOM);
+	inbound_init(&host->inbound, LINK, HEADROOM, GRAIN);
 	for (unsigned i = 0; i < NICS_PER_HOST; i++) {
 		struct inbound_promise promise = {
 			.min = i % 4 ? 0 : LINK / 10, .max = INFINITY, .weight = 1 + i % 3};

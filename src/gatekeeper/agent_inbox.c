@@ -10,8 +10,6 @@
 #include "gatekeeper/rate_message.h"
 #include "gatekeeper/replay_window.h"
 
-#define DATAGRAMS_PER_ROUND 64u
-
 /* What another host's agent has sent before. */
 struct correspondent {
 	uint64_t host_id;
@@ -96,12 +94,11 @@ static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t b
 		take_rate(agent, envelope.host_id, &entries[i]);
 }
 
-/* At most so many at once, so that a flood of them does not keep us from our period. */
 void agent_take_datagrams(struct agent *agent)
 {
 	uint8_t datagram[ENVELOPE_BYTES_MAX + 1];
 
-	for (unsigned i = 0; i < DATAGRAMS_PER_ROUND; i++) {
+	for (; agent->datagrams_left; agent->datagrams_left--) {
 		ssize_t bytes = recv(agent->socket, datagram, sizeof datagram, MSG_DONTWAIT);
 
 		if (bytes < 0)

@@ -155,6 +155,7 @@ void agent_run_period(struct agent *agent)
 {
 	uint64_t now_ns = clock_now_ns();
 
+	agent->datagrams_left = AGENT_DATAGRAMS_PER_PERIOD;
 	measure(agent, now_ns);
 	inbound_divide(&agent->inbound);
 	tell_senders(agent, now_ns);

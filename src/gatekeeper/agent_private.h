@@ -25,6 +25,7 @@ struct agent {
 	TAILQ_HEAD(, nic) nics;
 	struct key_map correspondents; /* by host_id */
 	struct envelope envelope;      /* of the next datagram */
+	unsigned datagrams_left;       /* that may be taken in this period */
 	uint64_t period_began_ns;
 	uint64_t sends_measured_ns;
 	uint64_t netdevs_looked_at_ns;
@@ -57,7 +58,8 @@ void agent_run_period(struct agent *agent);
 void agent_send_rates(void *context, const struct directory_host *host,
 	const struct rate_entry *entries, unsigned count);
 
-/* Take what has come from other agents; some of it, if there is much. */
+/* Take what has come from other agents: in each period so many datagrams, so that a flood of them does not keep us from it. */
+#define AGENT_DATAGRAMS_PER_PERIOD 512u
 void agent_take_datagrams(struct agent *agent);
 void agent_forget_correspondents(struct agent *agent);
 

@@ -15,10 +15,10 @@
 
 /* ---- membership ---- */
 
-void inbound_init(struct inbound *inbound, double link, double headroom)
+void inbound_init(struct inbound *inbound, double link, double headroom, double grain)
 {
-	*inbound =
-		(struct inbound){.capacity = link * (1 - headroom), .calm_periods = CALM_PERIODS};
+	*inbound = (struct inbound){
+		.capacity = link * (1 - headroom), .grain = grain, .calm_periods = CALM_PERIODS};
 	inbound->target = inbound->capacity;
 	TAILQ_INIT(&inbound->nics);
 }
@@ -101,13 +101,13 @@ static double least_of_pair(const struct inbound *inbound, const struct inbound_
 }
 
 /* A vNIC wants what its senders want. */
-static void sum_up(struct inbound_nic *nic)
+static void sum_up(struct inbound_nic *nic, double grain)
 {
 	struct inbound_pair *pair;
 
 	nic->used = nic->want = 0;
 	TAILQ_FOREACH (pair, &nic->pairs, link) {
-		pair->want = appetite_want(&pair->appetite, pair->used);
+		pair->want = appetite_want(&pair->appetite, pair->used, grain);
 		nic->used += pair->used;
 		nic->want += pair->want;
 	}
@@ -157,7 +157,7 @@ static void divide_nic(struct inbound *inbound, struct inbound_nic *nic)
 	claim = inbound->claims;
 	TAILQ_FOREACH (pair, &nic->pairs, link)
 		pair->allowed = appetite_serve(&pair->appetite, pair->want, claim++->share,
-			pair->used, least_of_pair(inbound, nic));
+			pair->used, least_of_pair(inbound, nic), inbound->grain);
 }
 
 static void lift_limits(struct inbound_nic *nic)
@@ -177,7 +177,7 @@ void inbound_divide(struct inbound *inbound)
 	double used = 0;
 
 	TAILQ_FOREACH (nic, &inbound->nics, link) {
-		sum_up(nic);
+		sum_up(nic, inbound->grain);
 		used += nic->used;
 	}
 	correct_target(inbound, used);

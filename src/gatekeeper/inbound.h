@@ -49,6 +49,7 @@ struct inbound_nic {
 struct inbound {
 	double capacity; /* of the link, without the headroom that keeps its queue empty */
 	double target;	 /* what is divided: less than the capacity after traffic exceeded that */
+	double grain;	 /* what one of the largest packets makes of a period's measure */
 	bool is_contended;
 	unsigned calm_periods; /* in a row in which nobody was short */
 	unsigned nic_count;
@@ -61,8 +62,9 @@ struct inbound {
 /*
  * @link: the link's bandwidth
  * @headroom: the part of it that is not given away, 0 to 1
+ * @grain: what one of the largest packets makes of a period's measure
  */
-void inbound_init(struct inbound *inbound, double link, double headroom);
+void inbound_init(struct inbound *inbound, double link, double headroom, double grain);
 
 /* Frees what dividing needed. Pairs and vNICs are the caller's and stay as they are. */
 void inbound_destroy(struct inbound *inbound);

@@ -12,6 +12,7 @@
 
 #define LINK 1000.0
 #define HEADROOM 0.05
+#define GRAIN 100.0 /* 64 KiB of a link of 1 Gbit/s in 5 ms */
 #define CAPACITY (LINK * (1 - HEADROOM))
 #define SENDERS_MAX 128u
 #define NICS_MAX 8u
@@ -23,7 +24,9 @@ struct sender {
 	double limit;	   /* in force */
 	double limit_next; /* on its way */
 	double delivered;
-	bool is_deaf; /* knows no limits */
+	bool is_deaf;  /* knows no limits */
+	bool is_lumpy; /* sends the largest packets only */
+	double wait; /* lumpy: periods until it may send the next one, however its limit changes */
 };
 
 static struct inbound inbound;
@@ -42,7 +45,7 @@ static double random_between(double low, double high)
 
 static int set_up(void **state)
 {
-	inbound_init(&inbound, LINK, HEADROOM);
+	inbound_init(&inbound, LINK, HEADROOM, GRAIN);
 	sender_count = nic_count = 0;
 	noise = 0;
 	return 0;
@@ -71,6 +74,24 @@ static struct sender *add_sender(struct inbound_nic *nic, double demand)
 	return sender;
 }
 
+/* As a token bucket lets large packets pass: each is followed by a pause at the limit of its moment. */
+static double send_lumps(struct sender *sender)
+{
+	double rate = fmin(fmin(sender->demand, LINK), sender->limit), sent = 0;
+
+	while (rate > 0 && sender->wait < 1) {
+		sent += GRAIN;
+		sender->wait += GRAIN / rate;
+	}
+	sender->wait = fmax(0, sender->wait - 1);
+	return sent;
+}
+
+static double send_smoothly(const struct sender *sender)
+{
+	return fmin(fmin(sender->demand, LINK), sender->is_deaf ? INFINITY : sender->limit);
+}
+
 /* One period of traffic; what was lost on the way is in `lost`. */
 static void send(void)
 {
@@ -79,8 +100,7 @@ static void send(void)
 	for (unsigned i = 0; i < sender_count; i++) {
 		struct sender *sender = &senders[i];
 
-		sender->delivered = fmin(
-			fmin(sender->demand, LINK), sender->is_deaf ? INFINITY : sender->limit);
+		sender->delivered = sender->is_lumpy ? send_lumps(sender) : send_smoothly(sender);
 		sender->delivered *= random_between(1 - noise, 1);
 		offered += sender->delivered;
 	}
@@ -256,6 +276,38 @@ static void noise_neither_starves_nor_overloads(void **state)
 	assert_true(all / 1000 >= 0.85 * CAPACITY);
 }
 
+static double average(const struct sender *sender, unsigned periods)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < periods; i++) {
+		run(1);
+		sum += sender->delivered;
+	}
+	return sum / periods;
+}
+
+static void large_packets_and_pauses_cost_nobody_their_share(void **state)
+{
+	struct inbound_nic *victim = add_nic(500, INFINITY, 1), *other = add_nic(0, INFINITY, 1);
+	struct sender *paused = add_sender(other, INFINITY);
+	double share = (CAPACITY - 500) / 3;
+
+	add_sender(victim, INFINITY);
+	paused->is_lumpy = true;
+	add_sender(other, INFINITY)->is_lumpy = true;
+	add_sender(other, INFINITY)->is_lumpy = true;
+	run(SETTLED);
+	assert_about(average(paused, 60), share, 0.1);
+	for (unsigned i = 0; i < 10; i++) {
+		paused->demand = 0;
+		run(30);
+		paused->demand = INFINITY;
+		run(SETTLED);
+		assert_about(average(paused, 60), share, 0.1);
+	}
+}
+
 static void limits_are_lifted_when_contention_is_over(void **state)
 {
 	struct inbound_nic *nic = add_nic(0, INFINITY, 1);
@@ -295,6 +347,7 @@ int main(void)
 		INBOUND_TEST(demand_that_grows_is_hardly_held_back),
 		INBOUND_TEST(who_knows_no_limits_costs_the_others_but_no_loss),
 		INBOUND_TEST(noise_neither_starves_nor_overloads),
+		INBOUND_TEST(large_packets_and_pauses_cost_nobody_their_share),
 		INBOUND_TEST(limits_are_lifted_when_contention_is_over),
 		INBOUND_TEST(a_slower_link_cuts_guarantees_alike),
 	};
