@@ -6,7 +6,7 @@
 #include "gatekeeper/agent_private.h"
 #include "gatekeeper/rate_message.h"
 
-/* What vNICs send is measured for people to look at, and so less often. */
+/* What a vNIC without a maximum sends is measured for people to look at, and so less often. */
 #define SENDS_EVERY_NS (100 * NS_PER_MS)
 
 /* ---- limits that are ours to keep ---- */
@@ -67,15 +67,18 @@ static void tell_host(struct agent *agent, const struct nic *nic, const struct n
 }
 
 /*
- * Of a sender on this host, the limit is kept where the traffic passes: no datagram. What it may send
- * at most holds there as well, since such traffic never sees the uplink's classes.
+ * Of a sender on this host, the limit is kept where the traffic passes: no datagram. What the sender may
+ * send holds there as well (nic_outbound.h).
  */
 static void limit_neighbour(
 	struct agent *agent, struct nic *nic, const struct nic *neighbour, double allowed)
 {
-	double most = neighbour->config.send_max == UINT64_MAX ? INFINITY
-							       : (double)neighbour->config.send_max;
+	const struct nic_peer *destination =
+		nic_peers_find(&neighbour->destinations, &nic->self.addresses[0]);
+	double most = neighbour->outbound.division.capacity;
 
+	if (destination)
+		most = fmin(most, destination->pair.allowed);
 	agent_hold(agent, &nic->receives, &neighbour->self, agent->host.name, fmin(allowed, most));
 }
 
@@ -128,16 +131,6 @@ static struct nic_census census_since(struct agent *agent, uint64_t *last_ns, ui
 	return census;
 }
 
-static void measure(struct agent *agent, uint64_t now_ns)
-{
-	const struct nic_census census = census_since(agent, &agent->period_began_ns, now_ns);
-	struct nic *nic;
-
-	TAILQ_FOREACH (nic, &agent->nics, link)
-		if (nic->is_attached)
-			nic_peers_measure(&nic->senders, nic->programs, &census);
-}
-
 static void measure_sends(struct agent *agent, uint64_t now_ns)
 {
 	struct nic_census census;
@@ -147,8 +140,34 @@ static void measure_sends(struct agent *agent, uint64_t now_ns)
 		return;
 	census = census_since(agent, &agent->sends_measured_ns, now_ns);
 	TAILQ_FOREACH (nic, &agent->nics, link)
-		if (nic->is_attached)
+		if (nic->is_attached && isinf(nic->outbound.division.capacity))
 			nic_peers_measure(&nic->destinations, nic->programs, &census);
+}
+
+/* Of those who may send only so much, with the same census as what is received. */
+static void divide_sends(struct agent *agent, struct nic *nic, const struct nic_census *census)
+{
+	const struct nic_place place = agent_place(agent);
+
+	if (isinf(nic->outbound.division.capacity))
+		return;
+	nic_peers_measure(&nic->destinations, nic->programs, census);
+	nic_outbound_divide(&nic->outbound, &nic->destinations, agent->host.name);
+	if (nic_apply_ceil(nic, &place) < 0)
+		counter_add(&agent->counters.failed_limits, 1);
+}
+
+static void measure(struct agent *agent, uint64_t now_ns)
+{
+	const struct nic_census census = census_since(agent, &agent->period_began_ns, now_ns);
+	struct nic *nic;
+
+	TAILQ_FOREACH (nic, &agent->nics, link) {
+		if (!nic->is_attached)
+			continue;
+		nic_peers_measure(&nic->senders, nic->programs, &census);
+		divide_sends(agent, nic, &census);
+	}
 }
 
 void agent_run_period(struct agent *agent)

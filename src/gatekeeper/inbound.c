@@ -15,11 +15,15 @@
 
 /* ---- membership ---- */
 
+void inbound_set_link(struct inbound *inbound, double link, double headroom)
+{
+	inbound->capacity = inbound->target = link * (1 - headroom);
+}
+
 void inbound_init(struct inbound *inbound, double link, double headroom, double grain)
 {
-	*inbound = (struct inbound){
-		.capacity = link * (1 - headroom), .grain = grain, .calm_periods = CALM_PERIODS};
-	inbound->target = inbound->capacity;
+	*inbound = (struct inbound){.grain = grain, .calm_periods = CALM_PERIODS};
+	inbound_set_link(inbound, link, headroom);
 	TAILQ_INIT(&inbound->nics);
 }
 

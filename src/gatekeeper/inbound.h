@@ -66,6 +66,9 @@ struct inbound {
  */
 void inbound_init(struct inbound *inbound, double link, double headroom, double grain);
 
+/* Change the link. What is divided follows at once. */
+void inbound_set_link(struct inbound *inbound, double link, double headroom);
+
 /* Frees what dividing needed. Pairs and vNICs are the caller's and stay as they are. */
 void inbound_destroy(struct inbound *inbound);
 

@@ -19,6 +19,9 @@
 /* Without a promise, a vNIC has this part of the link: HTB counts in time, and nearly nothing takes for ever. */
 #define LEAST_PART 1000u
 
+/* The ceiling of a class is changed by no less than this part. */
+#define CHANGE 0.005
+
 /* On the vNIC's own netdev, all are for limits. */
 #define FIRST_OWN_LIMIT 0x100u
 #define OWN_LIMITS 4096u
@@ -27,6 +30,11 @@ _Static_assert(FIRST_LIMIT + NIC_SLOTS * LIMITS_PER_NIC <= SHAPER_HOST, "classes
 _Static_assert(NIC_ADDRESSES_MAX <= VNIC_PROGRAMS_ADDRESSES_MAX, "all addresses may be bound");
 
 /* ---- creating ---- */
+
+static double sends_at_most(const struct nic_config *config)
+{
+	return config->send_max == UINT64_MAX ? INFINITY : (double)config->send_max;
+}
 
 static void take_config(
 	struct nic *nic, const struct nic_config *config, const struct nic_place *place)
@@ -43,35 +51,44 @@ int nic_create(const struct nic_config *config, unsigned slot, const struct nic_
 {
 	struct nic *created = calloc(1, sizeof *created);
 
-	if (!created || inbound_add_nic(place->inbound, &created->inbound, &config->receive) < 0) {
-		free(created);
-		return error_set(error, -ENOMEM, "vNIC '%s': no memory", config->name);
-	}
+	if (!created || inbound_add_nic(place->inbound, &created->inbound, &config->receive) < 0)
+		goto fail;
+	if (nic_outbound_init(&created->outbound, sends_at_most(config), place->inbound->grain) < 0)
+		goto fail_outbound;
 	take_config(created, config, place);
 	created->slot = slot;
 	nic_peers_init(&created->senders, VNIC_RECEIVES, place->inbound, &created->inbound);
-	nic_peers_init(&created->destinations, VNIC_SENDS, NULL, NULL);
+	nic_peers_init(&created->destinations, VNIC_SENDS, &created->outbound.division,
+		&created->outbound.nic);
 	*nic = created;
 	return 0;
+
+fail_outbound:
+	inbound_remove_nic(place->inbound, &created->inbound);
+fail:
+	free(created);
+	return error_set(error, -ENOMEM, "vNIC '%s': no memory", config->name);
 }
 
 void nic_destroy(struct nic *nic, const struct nic_place *place)
 {
+	nic_outbound_destroy(&nic->outbound);
 	inbound_remove_nic(place->inbound, &nic->inbound);
 	free(nic);
 }
 
 /* ---- attaching ---- */
 
-static int set_classes(const struct nic *nic, const struct nic_place *place)
+static int set_classes(struct nic *nic, const struct nic_place *place)
 {
 	const struct nic_config *config = &nic->config;
 	uint64_t link = place->link;
+	double ceil = fmin(nic->outbound.ceil, (double)link);
 	struct shaper_class class = {
 		.minor = (uint16_t)(FIRST_NIC + nic->slot),
 		.parent = SHAPER_LINK,
 		.rate = config->send_min > link / LEAST_PART ? config->send_min : link / LEAST_PART,
-		.ceil = config->send_max < link ? config->send_max : link,
+		.ceil = (uint64_t)ceil,
 		.weight = config->receive.weight,
 	};
 	int result;
@@ -83,7 +100,17 @@ static int set_classes(const struct nic *nic, const struct nic_place *place)
 		return result;
 	class.parent = class.minor;
 	class.minor = (uint16_t)(FIRST_REST + nic->slot);
+	nic->ceil_in_force = ceil;
 	return shaper_set(place->uplink, &class);
+}
+
+int nic_apply_ceil(struct nic *nic, const struct nic_place *place)
+{
+	double ceil = fmin(nic->outbound.ceil, (double)place->link);
+
+	if (fabs(ceil - nic->ceil_in_force) <= CHANGE * nic->ceil_in_force)
+		return 0;
+	return set_classes(nic, place);
 }
 
 static uint64_t receives_at_most(const struct nic *nic, const struct nic_place *place)
@@ -223,6 +250,14 @@ void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final)
 
 /* ---- changing ---- */
 
+static void take_promises(
+	struct nic *nic, const struct nic_config *config, const struct nic_place *place)
+{
+	take_config(nic, config, place);
+	nic->inbound.promise = config->receive;
+	nic_outbound_set(&nic->outbound, sends_at_most(config));
+}
+
 static int apply_change(struct nic *nic, const struct nic_place *place)
 {
 	const struct nic_config *config = &nic->config;
@@ -242,14 +277,12 @@ int nic_change(struct nic *nic, const struct nic_config *config, const struct ni
 	const struct nic_config before = nic->config;
 	int result = 0;
 
-	take_config(nic, config, place);
-	nic->inbound.promise = config->receive;
+	take_promises(nic, config, place);
 	if (nic->is_attached)
 		result = apply_change(nic, place);
 	if (result == 0)
 		return 0;
-	take_config(nic, &before, place);
-	nic->inbound.promise = before.receive;
+	take_promises(nic, &before, place);
 	(void)apply_change(nic, place);
 	return error_set(
 		error, result, "vNIC '%s': cannot be changed: %s", config->name, strerror(-result));

@@ -17,6 +17,7 @@
 #include "gatekeeper/bpf/vnic_programs.h"
 #include "gatekeeper/inbound.h"
 #include "gatekeeper/nic_limits.h"
+#include "gatekeeper/nic_outbound.h"
 #include "gatekeeper/nic_peers.h"
 
 #define NIC_NAME_BYTES DIRECTORY_NAME_BYTES
@@ -38,7 +39,9 @@ struct nic {
 	struct nic_config config;
 	struct directory_nic self; /* as others know it */
 	struct inbound_nic inbound;
-	unsigned slot; /* which of the uplink's classes are its own */
+	struct nic_outbound outbound;
+	double ceil_in_force; /* of its class on the uplink, bytes per second */
+	unsigned slot;	      /* which of the uplink's classes are its own */
 	bool is_attached;
 	bool is_left_in_force;		   /* it is not, but its netdev is still as it was then */
 	int ifindex;			   /* of the netdev that it is attached to */
@@ -96,6 +99,9 @@ void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final);
  */
 int nic_change(struct nic *nic, const struct nic_config *config, const struct nic_place *place,
 	struct error *error);
+
+/* Bring its class on the uplink up to date with what it may send there at most. Returns 0 or a negative errno. */
+int nic_apply_ceil(struct nic *nic, const struct nic_place *place);
 
 /* Whose class on the uplink that is: a slot, or NIC_SLOTS for none. */
 unsigned nic_slot_of_class(uint16_t minor);

@@ -42,6 +42,11 @@ struct nic_peer *nic_peers_next(const struct nic_peers *peers, const struct nic_
 	return peer_at(key_map_next(&peers->peers, peer ? &peer->node : NULL));
 }
 
+struct nic_peer *nic_peers_find(const struct nic_peers *peers, const struct in6_addr *identity)
+{
+	return peer_at(key_map_find(&peers->peers, identity, sizeof *identity));
+}
+
 static struct nic_address *next_address(
 	const struct nic_peers *peers, const struct nic_address *address)
 {
@@ -63,15 +68,14 @@ static struct nic_peer *add_peer(struct nic_peers *peers, const struct in6_addr 
 	if (!peer)
 		return NULL;
 	peer->identity = *identity;
-	if (peers->inbound && inbound_add_pair(peers->inbound, peers->nic, &peer->pair) < 0)
+	if (inbound_add_pair(peers->inbound, peers->nic, &peer->pair) < 0)
 		goto fail;
 	if (key_map_add(&peers->peers, &peer->node, &peer->identity, sizeof peer->identity) < 0)
 		goto fail_map;
 	return peer;
 
 fail_map:
-	if (peers->inbound)
-		inbound_remove_pair(peers->nic, &peer->pair);
+	inbound_remove_pair(peers->nic, &peer->pair);
 fail:
 	free(peer);
 	return NULL;
@@ -80,8 +84,7 @@ fail:
 static void remove_peer(struct nic_peers *peers, struct nic_peer *peer)
 {
 	key_map_remove(&peers->peers, &peer->node);
-	if (peers->inbound)
-		inbound_remove_pair(peers->nic, &peer->pair);
+	inbound_remove_pair(peers->nic, &peer->pair);
 	free(peer);
 }
 
@@ -91,7 +94,7 @@ static struct nic_peer *lead(
 {
 	const struct directory_nic *nic = census->who_has(census->context, address);
 	const struct in6_addr identity = nic ? nic->addresses[0] : in6addr_any;
-	struct nic_peer *peer = peer_at(key_map_find(&peers->peers, &identity, sizeof identity));
+	struct nic_peer *peer = nic_peers_find(peers, &identity);
 
 	if (!peer)
 		peer = add_peer(peers, &identity);

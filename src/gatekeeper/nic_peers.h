@@ -28,8 +28,8 @@ struct nic_peer {
 	uint64_t packets;
 	double used;			  /* bytes per second, in the last period */
 	double smoothed;		  /* the same over a few tenths of a second, for people */
-	struct inbound_pair pair;	  /* what is received from it: its place in the division */
-	struct announcement announcement; /* likewise: what its host has been told */
+	struct inbound_pair pair;	  /* its place in the division */
+	struct announcement announcement; /* of a sender: what its host has been told */
 	uint64_t period_bytes;
 	unsigned address_count; /* of those that have been seen */
 	struct key_map_node node;
@@ -37,7 +37,7 @@ struct nic_peer {
 
 struct nic_peers {
 	enum vnic_direction direction;
-	struct inbound *inbound; /* the division that peers have a part in; NULL: none */
+	struct inbound *inbound; /* the division that peers have a part in */
 	struct inbound_nic *nic; /* of that */
 	struct key_map addresses;
 	struct key_map peers; /* by identity */
@@ -54,7 +54,7 @@ struct nic_census {
 	uint64_t now_ns;
 };
 
-/* @inbound, @nic: where peers take part in the division; both NULL for what is sent */
+/* @inbound, @nic: where peers take part */
 void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction, struct inbound *inbound,
 	struct inbound_nic *nic);
 
@@ -64,6 +64,9 @@ void nic_peers_clear(struct nic_peers *peers);
 /* Count what has been exchanged with each peer since the last call; forget those that have been silent long. */
 void nic_peers_measure(
 	struct nic_peers *peers, struct vnic_programs *programs, const struct nic_census *census);
+
+/* The peer of that identity, or NULL. */
+struct nic_peer *nic_peers_find(const struct nic_peers *peers, const struct in6_addr *identity);
 
 /* The peer after one, or the first after NULL; NULL at the end. */
 struct nic_peer *nic_peers_next(const struct nic_peers *peers, const struct nic_peer *peer);
