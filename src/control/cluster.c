@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log_source.h"
 #include "control/cluster_cache.h"
 #include "control/cluster_state.h"
 #include "control/etcd_keys.h"
@@ -35,6 +35,9 @@ struct cluster {
 	struct etcd_client *client;
 	struct cluster_state *state;
 	struct registration *registration;
+	char host_key[ETCD_KEY_BYTES_MAX + 1]; /* and what we put there */
+	char *host_value;
+	struct log_source log;
 	struct etcd_watch watch;
 	bool is_read;	     /* everything, since history was last lost */
 	bool is_watching;    /* a watch has been opened */
@@ -120,6 +123,16 @@ void cluster_status(struct cluster *cluster, struct cluster_status *status)
 
 /* ---- reading and watching ---- */
 
+/* Of two hosts with one name, each would be told what is meant for the other. */
+static void look_for_namesake(struct cluster *cluster, const struct etcd_pair *pair)
+{
+	if (strcmp(pair->key, cluster->host_key) == 0 &&
+		strcmp(pair->value, cluster->host_value) != 0)
+		log_from(&cluster->log, LOG_LEVEL_WARNING,
+			"another host is named '%s', too; give each a 'host' of its own",
+			cluster->config.host.host.name);
+}
+
 /* A key of ours that has gone without our doing is put again. */
 static void take_change(void *context, const struct etcd_pair *pair)
 {
@@ -128,6 +141,8 @@ static void take_change(void *context, const struct etcd_pair *pair)
 	cluster_state_take(cluster->state, pair);
 	if (pair->is_deleted)
 		registration_notice(cluster->registration, pair->key);
+	else
+		look_for_namesake(cluster, pair);
 }
 
 static void take_read(void *context, const struct etcd_pair *pair)
@@ -345,15 +360,12 @@ void cluster_remove_nic(struct cluster *cluster, const char *name)
 static int register_host(struct cluster *cluster)
 {
 	const struct cluster_host *host = &cluster->config.host;
-	char key[ETCD_KEY_BYTES_MAX + 1];
-	char *value = cluster_host_value(host);
-	int result = -ENOMEM;
 
-	cluster_host_key(cluster->config.etcd.prefix, host->host.name, key);
-	if (value)
-		result = registration_set(cluster->registration, key, value);
-	free(value);
-	return result;
+	cluster_host_key(cluster->config.etcd.prefix, host->host.name, cluster->host_key);
+	cluster->host_value = cluster_host_value(host);
+	if (!cluster->host_value)
+		return -ENOMEM;
+	return registration_set(cluster->registration, cluster->host_key, cluster->host_value);
 }
 
 static void load(struct cluster *cluster)
@@ -376,6 +388,7 @@ static int set_up(struct cluster *cluster)
 	cluster->registration = registration_create(etcd->lease_s);
 	if (result < 0 || !cluster->state || !cluster->registration)
 		return -ENOMEM;
+	cluster->log.name = "cluster";
 	cluster->watch.handler = take_change;
 	cluster->watch.context = cluster;
 	cluster->directory.every_ns = 100 * NS_PER_MS;
@@ -395,6 +408,7 @@ static void free_cluster(struct cluster *cluster)
 	if (cluster->registration)
 		registration_destroy(cluster->registration);
 	pthread_mutex_destroy(&cluster->lock);
+	free(cluster->host_value);
 	free(cluster);
 }
 

@@ -72,6 +72,9 @@ class Etcd:
         self.processes[index].wait()
         del self.processes[index]
 
+    def wipe(self, index):
+        shutil.rmtree(os.path.join(self.directory, f"etcd{index}"))
+
     def pause(self, index, is_paused=True):
         """A member that neither answers nor refuses."""
         self.processes[index].send_signal(signal.SIGSTOP if is_paused else signal.SIGCONT)

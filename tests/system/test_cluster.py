@@ -178,10 +178,42 @@ def test_a_lease_or_a_key_that_is_lost_is_replaced(fleet):
     eventually(lambda: all(fleet.knows(host, 3, 2) for host in fleet.fabric.hosts))
 
 
+def test_an_etcd_that_has_lost_everything_is_told_again(fleet):
+    for index in range(5):
+        fleet.put("hosts/h9", address=f"10.0.0.{index + 1}")  # so that the new one's revision is behind
+    eventually(lambda: fleet.knows(fleet.here, 4, 2))
+    for index in range(3):
+        fleet.etcd.kill(index)
+        fleet.etcd.wipe(index)
+    for index in range(3):
+        fleet.etcd.start(index)
+    fleet.etcd.wait()
+    eventually(lambda: all(fleet.knows(host, 3, 2) for host in fleet.fabric.hosts))
+
+
+def test_a_large_cluster_is_read_in_pages(fleet):
+    for first in range(0, 1000, 100):
+        values = {index: json.dumps({"addresses": [f"10.1.{index // 100}.{index % 100}"]}) for index in range(first, first + 100)}
+        puts = [f"put /sluice/nics/{fleet.third.name}/n{index} {json.dumps(value)}" for index, value in values.items()]
+        fleet.etcd.ctl("txn", input="\n" + "\n".join(puts) + "\n\n\n")
+    eventually(lambda: all(fleet.knows(host, 3, 1002) for host in fleet.fabric.hosts))
+    fleet.agents.kill(fleet.here)
+    os.truncate(f"/run/sluice/{fleet.here.name}.cluster", 0)
+    fleet.agents.start(fleet.here)
+    eventually(lambda: fleet.knows(fleet.here, 3, 1002))
+
+
+def test_a_namesake_is_told_of(fleet):
+    fleet.put(f"hosts/{fleet.third.name}", address="10.0.0.77")
+    eventually(lambda: f"another host is named '{fleet.third.name}', too" in fleet.agents.log(fleet.third))
+    assert "another host" not in fleet.agents.log(fleet.here)
+
+
 def test_what_makes_no_sense_in_etcd_is_left_out(fleet):
     fleet.etcd.ctl("put", "/sluice/hosts/bad", "junk")
     fleet.etcd.ctl("put", "/sluice/nics/bad", "{}")
-    fleet.etcd.ctl("put", "/sluice/hosts/huge", input=" " * (1 << 20))
+    for index in range(6):  # together more than an answer may have
+        fleet.etcd.ctl("put", f"/sluice/hosts/huge{index}", input=" " * (1 << 20))
     fleet.put("hosts/good", address="10.0.0.77")
     eventually(lambda: all(fleet.knows(host, 4, 2) for host in fleet.fabric.hosts))
     assert "etcd's key /sluice/hosts/bad has a value that is not a JSON object; it is left out" in fleet.agents.log(fleet.here)
