@@ -1,5 +1,6 @@
 """Hosts that find each other in a real etcd, of which members, or all, are lost."""
 
+import glob
 import json
 import os
 import subprocess
@@ -37,7 +38,8 @@ class Fleet:
     def __exit__(self, *unused):
         self.agents.__exit__(*unused)
         for host in self.fabric.hosts:
-            os.unlink(f"/run/sluice/{host.name}.cluster")
+            for file in glob.glob(f"/run/sluice/{host.name}.cluster*"):
+                os.unlink(file)
 
     def status(self, host):
         return self.agents.ask(host, "daemon.status")["cluster"]
