@@ -104,14 +104,29 @@ struct agent_host_settings {
 	uint32_t serves_count;
 };
 
+/* Where the cluster's hosts find each other. */
+struct etcd_settings {
+	char **endpoints;
+	uint32_t endpoints_count;
+	char *prefix;
+	char *lease;
+	char *ca;
+	char *cert;
+	char *cert_key;
+	char *user;
+	char *password_file;
+};
+
 struct network_settings {
-	char *host; /* this one's name among `hosts` */
+	char *host;    /* this one's name, among `hosts` if there are some */
+	char *address; /* of this host's agent, if there are none */
 	char *uplink;
 	char *link;
 	char *key;
 	char *period;
 	struct agent_host_settings *hosts;
 	uint32_t hosts_count;
+	struct etcd_settings *etcd;
 };
 
 struct bandwidth_settings {

@@ -1,6 +1,7 @@
 #include "control/configuration_schema.h"
 
 #include "control/configuration.h"
+#include "control/etcd_config.h"
 #include "disk/pool.h"
 #include "gatekeeper/nic.h"
 #include "slo/slo.h"
@@ -124,13 +125,28 @@ static const cyaml_schema_field_t agent_host_fields[] = {
 static const cyaml_schema_value_t agent_host_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct agent_host_settings, agent_host_fields)};
 
+static const cyaml_schema_field_t etcd_fields[] = {
+	LIST(NEEDED | CYAML_FLAG_FLOW, endpoints, etcd_settings, &address_entry,
+		ETCD_ENDPOINTS_MAX),
+	TEXT(OPTIONAL, prefix, etcd_settings),
+	TEXT(OPTIONAL, lease, etcd_settings),
+	TEXT(OPTIONAL, ca, etcd_settings),
+	TEXT(OPTIONAL, cert, etcd_settings),
+	TEXT(OPTIONAL, cert_key, etcd_settings),
+	TEXT(OPTIONAL, user, etcd_settings),
+	TEXT(OPTIONAL, password_file, etcd_settings),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t network_fields[] = {
 	TEXT(NEEDED, host, network_settings),
+	TEXT(OPTIONAL, address, network_settings),
 	TEXT(NEEDED, uplink, network_settings),
 	TEXT(NEEDED, link, network_settings),
 	TEXT(NEEDED, key, network_settings),
 	TEXT(OPTIONAL, period, network_settings),
-	LIST(NEEDED, hosts, network_settings, &agent_host_entry, CONFIGURATION_HOSTS_MAX),
+	LIST(OPTIONAL, hosts, network_settings, &agent_host_entry, CONFIGURATION_HOSTS_MAX),
+	MAPPING(OPTIONAL, etcd, network_settings),
 	CYAML_FIELD_END,
 };
 

@@ -16,4 +16,7 @@ json_t *describe_disk(const struct host *host, unsigned index);
 json_t *describe_pool(const struct host *host, unsigned index);
 json_t *describe_sidecore(const struct sidecore *sidecore);
 
+/* How well etcd tells us of other hosts; null where the configuration does. */
+json_t *describe_cluster(const struct host *host);
+
 #endif

@@ -121,16 +121,14 @@ int host_start(
 	if (single_fd >= 0)
 		return start_single(host, single_fd, error);
 	start_disks(host);
-	return host_network_start(configuration, &host->agent, error);
+	return host_network_start(configuration, &host->agent, &host->cluster, error);
 }
 
 void host_stop(struct host *host)
 {
 	unsigned disks = host->disks ? host->configuration->disks_count : 0;
 
-	/* What is enforced stays so until a successor takes over. */
-	if (host->agent)
-		agent_stop(host->agent, false);
+	host_network_stop(host->agent, host->cluster);
 	while (disks--)
 		disk_destroy(host->disks[disks].disk);
 	for (unsigned i = 0; host->pools && i < host->configuration->pools_count; i++)

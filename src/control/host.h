@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "control/cluster.h"
 #include "control/configuration.h"
 #include "disk/disk.h"
 #include "disk/pool.h"
@@ -26,9 +27,10 @@ struct host {
 	unsigned sidecore_count;
 	struct pool **pools;
 	struct host_disk *disks;
-	struct agent *agent; /* of the network; NULL: there is none */
-	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
-	const char *file;    /* where the configuration came from; NULL: no file */
+	struct agent *agent;	 /* of the network; NULL: there is none */
+	struct cluster *cluster; /* that tells the agent of others; NULL: the configuration does */
+	void (*ended)(void);	 /* the front end of the one disk on an inherited socket has gone */
+	const char *file;	 /* where the configuration came from; NULL: no file */
 };
 
 /*

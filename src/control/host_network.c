@@ -4,12 +4,13 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "control/cluster_values.h"
 #include "control/network_values.h"
 #include "control/run_directory.h"
 
 /* The configuration has been checked, so there are no problems to be seen. */
-static int start_agent(
-	const struct network_settings *settings, struct agent **agent, struct error *error)
+static int start_agent(const struct network_settings *settings,
+	const struct cluster_config *cluster, struct agent **agent, struct error *error)
 {
 	struct problems *problems = calloc(1, sizeof *problems);
 	struct directory *directory = directory_create();
@@ -22,7 +23,10 @@ static int start_agent(
 	}
 	values_of_network(settings, "", &config, problems);
 	config.state_directory = run_directory();
-	values_of_hosts(settings, "", directory, &config.listen, problems);
+	if (cluster)
+		config.listen = cluster->host.host.endpoint;
+	else
+		values_of_hosts(settings, "", directory, &config.listen, problems);
 	result = network_read_key(settings->key, config.key, error);
 	if (result < 0)
 		goto fail;
@@ -36,32 +40,72 @@ fail:
 	return result;
 }
 
-static void add_nic(
-	struct agent *agent, const struct nic_settings *settings, struct problems *problems)
+/* On a fleet: the agent of this host, and what tells it of others. */
+static int start_in_cluster(const struct network_settings *settings, struct agent **agent,
+	struct cluster **cluster, struct error *error)
+{
+	struct problems *problems = calloc(1, sizeof *problems);
+	struct cluster_config *config = calloc(1, sizeof *config);
+	struct agent_config link;
+	int result = -ENOMEM;
+
+	if (!problems || !config) {
+		error_set(error, result, "no memory for the network");
+		goto out;
+	}
+	values_of_cluster(settings, "", config, problems);
+	values_of_network(settings, "", &link, problems);
+	config->host.link_bytes_per_s = link.link_bytes_per_s;
+	result = start_agent(settings, config, agent, error);
+	if (result == 0)
+		result = cluster_start(config, *agent, cluster, error);
+out:
+	free(config);
+	free(problems);
+	return result;
+}
+
+static void add_nic(struct agent *agent, struct cluster *cluster,
+	const struct nic_settings *settings, struct problems *problems)
 {
 	struct nic_config config;
 	struct error error;
+	int result;
 
 	values_of_nic(settings, "", &config, problems);
-	if (agent_add_nic(agent, &config, &error) < 0)
+	result = agent_add_nic(agent, &config, &error);
+	if (result < 0)
 		log_error("%s", error.message);
+	else if (cluster && cluster_set_nic(cluster, &config) < 0)
+		log_error("vNIC '%s': no memory to tell others of it", config.name);
 }
 
-int host_network_start(
-	const struct configuration *configuration, struct agent **agent, struct error *error)
+int host_network_start(const struct configuration *configuration, struct agent **agent,
+	struct cluster **cluster, struct error *error)
 {
+	const struct network_settings *settings = configuration->network;
 	struct problems *problems;
 	int result;
 
 	*agent = NULL;
-	if (!configuration->network)
+	*cluster = NULL;
+	if (!settings)
 		return 0;
-	result = start_agent(configuration->network, agent, error);
+	result = settings->etcd ? start_in_cluster(settings, agent, cluster, error)
+				: start_agent(settings, NULL, agent, error);
 	if (result < 0)
 		return result;
 	problems = calloc(1, sizeof *problems);
 	for (unsigned i = 0; problems && i < configuration->nics_count; i++)
-		add_nic(*agent, &configuration->nics[i], problems);
+		add_nic(*agent, *cluster, &configuration->nics[i], problems);
 	free(problems);
 	return 0;
+}
+
+void host_network_stop(struct agent *agent, struct cluster *cluster)
+{
+	if (cluster)
+		cluster_stop(cluster, false);
+	if (agent)
+		agent_stop(agent, false);
 }

@@ -240,6 +240,7 @@ static int daemon_status(void *context, const json_t *params, json_t **result, s
 		(int)getpid(), "sidecores", (int)host->sidecore_count, "pools",
 		(int)host->configuration->pools_count, "disks",
 		(int)host->configuration->disks_count);
+	json_object_set_new(*result, "cluster", describe_cluster(host));
 	return 0;
 }
 

@@ -3,10 +3,20 @@
 #include <stdlib.h>
 
 #include "control/claims.h"
+#include "control/cluster_values.h"
 #include "control/network_values.h"
 #include "gatekeeper/link_admission.h"
 
-static void check_hosts(const struct network_settings *settings, struct problems *problems)
+static void check_etcd(const struct network_settings *settings, struct problems *problems)
+{
+	struct cluster_config *config = calloc(1, sizeof *config);
+
+	if (config)
+		values_of_cluster(settings, "network", config, problems);
+	free(config);
+}
+
+static void check_list(const struct network_settings *settings, struct problems *problems)
 {
 	struct directory *directory = directory_create();
 	struct sockaddr_in6 own;
@@ -15,6 +25,28 @@ static void check_hosts(const struct network_settings *settings, struct problems
 		return;
 	values_of_hosts(settings, "network", directory, &own, problems);
 	directory_destroy(directory);
+}
+
+/* Hosts are listed or found, not both. */
+static void check_hosts(const struct network_settings *settings, struct problems *problems)
+{
+	if (settings->etcd && settings->hosts)
+		problems_add(problems, "network",
+			"there are 'hosts' and 'etcd'; on a fleet, leave 'hosts' to etcd: remove "
+			"them");
+	else if (settings->etcd)
+		check_etcd(settings, problems);
+	else if (!settings->hosts)
+		problems_add(problems, "network",
+			"'hosts' is missing; list the cluster's hosts there, or say with 'etcd' "
+			"where "
+			"they are found");
+	else if (settings->address)
+		problems_add(problems, "network.address",
+			"goes with 'etcd' only; 'hosts' has this host's address already: remove "
+			"it");
+	else
+		check_list(settings, problems);
 }
 
 static struct link_promises check_nics(

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "control/address.h"
 #include "control/values.h"
 
 #define PERIOD_NS_DEFAULT (5 * NS_PER_MS)
@@ -21,21 +22,10 @@
 
 /* ---- addresses ---- */
 
-/* IPv4 or IPv6, the former mapped into the latter. */
-static bool parse_address(const char *text, struct in6_addr *address)
-{
-	char mapped[INET6_ADDRSTRLEN + 8];
-
-	if (inet_pton(AF_INET6, text, address) == 1)
-		return true;
-	snprintf(mapped, sizeof mapped, "::ffff:%s", text);
-	return strchr(text, '.') && inet_pton(AF_INET6, mapped, address) == 1;
-}
-
-static bool value_address(
+bool value_address(
 	const char *text, const char *path, struct in6_addr *address, struct problems *problems)
 {
-	if (parse_address(text, address))
+	if (address_parse(text, address))
 		return true;
 	problems_add(
 		problems, path, "'%s' is not an address; write it like 10.0.0.7 or fd00::7", text);

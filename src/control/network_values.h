@@ -20,6 +20,10 @@ void values_of_nic(const struct nic_settings *settings, const char *path, struct
 void values_of_hosts(const struct network_settings *settings, const char *path,
 	struct directory *directory, struct sockaddr_in6 *own, struct problems *problems);
 
+/* An address, or a problem. */
+bool value_address(
+	const char *text, const char *path, struct in6_addr *address, struct problems *problems);
+
 /*
  * Read a cluster's key: 64 hexadecimal digits, in a file that others cannot read. Returns 0 or a
  * negative errno with the reason, and how to make one, in `error`.

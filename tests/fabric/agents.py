@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import time
 
@@ -11,10 +12,13 @@ SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
 
 
 class Agents:
-    """`promises` is name of the VM -> settings of its vNIC; without an entry there is no promise."""
+    """`promises` is name of the VM -> settings of its vNIC; without an entry there is no promise.
 
-    def __init__(self, fabric, directory, promises):
-        self.fabric, self.directory, self.promises, self.processes = fabric, str(directory), promises, {}
+    With `etcd`, the network's settings of that name, hosts find each other there; else all are told of all.
+    """
+
+    def __init__(self, fabric, directory, promises, etcd=None):
+        self.fabric, self.directory, self.promises, self.etcd, self.processes = fabric, str(directory), promises, etcd, {}
         self.key = os.path.join(self.directory, "cluster.key")
         with open(os.open(self.key, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
             file.write(os.urandom(32).hex())
@@ -22,14 +26,18 @@ class Agents:
     def path(self, host, name):
         return os.path.join(self.directory, f"{host.name}.{name}")
 
+    def others(self, host):
+        if self.etcd:
+            return {"address": host.address, "etcd": self.etcd}
+        return {"hosts": [{"name": other.name, "address": other.address, "serves": [vm.address for vm in other.vms]}
+                          for other in self.fabric.hosts]}
+
     def configure(self, host):
-        hosts = [{"name": other.name, "address": other.address, "serves": [vm.address for vm in other.vms]}
-                 for other in self.fabric.hosts]
         nics = [{"name": vm.label, "netdev": vm.netdev, "addresses": [vm.address], **self.promises.get(vm.label, {})}
                 for vm in host.vms]
         with open(self.path(host, "yaml"), "w") as file:
             json.dump({"network": {"host": host.name, "uplink": "up0", "link": f"{self.fabric.link_mbit}Mbit", "key": self.key,
-                                   "hosts": hosts}, "nics": nics}, file)  # JSON is YAML
+                                   **self.others(host)}, "nics": nics}, file)  # JSON is YAML
 
     def start(self, host):
         self.configure(host)
@@ -37,10 +45,23 @@ class Agents:
             self.processes[host] = host.popen([SLUICED, "--config", self.path(host, "yaml"), "--control",
                                                self.path(host, "control")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while not os.path.exists(self.path(host, "control")):
+        while not self.answers(host):
             if self.processes[host].poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("sluiced does not start:\n" + self.log(host))
             time.sleep(0.05)
+
+    def answers(self, host):
+        try:
+            return self.ask(host, "daemon.status")
+        except OSError:
+            return None
+
+    def ask(self, host, method):
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.settimeout(10)
+            stream.connect(self.path(host, "control"))
+            stream.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method}).encode() + b"\n")
+            return json.loads(stream.makefile().readline())["result"]
 
     def log(self, host):
         with open(self.path(host, "log"), errors="replace") as file:

@@ -8,12 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "control/cluster_values.h"
 #include "control/configuration.h"
 #include "control/network_values.h"
 
 #define NETWORK                                                                      \
 	"network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, " \
 	"address: 10.0.0.1, serves: [10.0.1.1]}]}\n"
+
+#define FLEET(network, etcd) \
+	"network: {host: h1, uplink: up0, link: 1Gbit, key: /k" network ", etcd: {" etcd "}}\n"
+#define ENDPOINTS "endpoints: [http://10.0.0.1:2379]"
 
 static struct configuration *configuration;
 static struct problems problems;
@@ -119,6 +124,70 @@ static void mistakes_are_named_with_their_mend(void **state)
 		"nics[0].send", "'max' must be more than 0 and no less than 'min'");
 }
 
+static void a_fleets_hosts_are_found_in_etcd(void **state)
+{
+	struct cluster_config *cluster = calloc(1, sizeof *cluster);
+
+	load(FLEET(", address: 10.0.0.9",
+		"endpoints: ['http://10.0.0.1:2379/', 'https://[fd00::2]:2379'], lease: 1min, ca: "
+		"/ca, cert: /c, cert_key: /ck, user: sluice, password_file: /p"));
+	assert_non_null(configuration);
+	values_of_cluster(configuration->network, "", cluster, &problems);
+	assert_int_equal(problems.count, 0);
+	assert_int_equal(cluster->etcd.endpoint_count, 2);
+	assert_string_equal(cluster->etcd.endpoints[0], "http://10.0.0.1:2379");
+	assert_string_equal(cluster->etcd.endpoints[1], "https://[fd00::2]:2379");
+	assert_string_equal(cluster->etcd.prefix, "/sluice");
+	assert_int_equal(cluster->etcd.lease_s, 60);
+	assert_string_equal(cluster->etcd.cert_key, "/ck");
+	assert_string_equal(cluster->host.host.name, "h1");
+	assert_int_equal(cluster->host.host.endpoint.sin6_addr.s6_addr[15], 9);
+	free(cluster);
+}
+
+static void hosts_are_listed_or_found(void **state)
+{
+	expect("network: {host: h1, uplink: up0, link: 1Gbit, key: /k}\n", "network",
+		"'hosts' is missing; list the cluster's hosts there, or say with 'etcd' where they "
+		"are found");
+	expect(FLEET(", address: 10.0.0.9, hosts: [{name: h1, address: 10.0.0.9}]", ENDPOINTS),
+		"network",
+		"there are 'hosts' and 'etcd'; on a fleet, leave 'hosts' to etcd: remove them");
+	expect(FLEET("", ENDPOINTS), "network",
+		"'address' is missing; with 'etcd', add 'address: ...' of this host's agent");
+	expect("network: {host: h1, uplink: up0, link: 1Gbit, key: /k, address: 10.0.0.9, hosts: "
+	       "[{name: h1, address: 10.0.0.9}]}\n",
+		"network.address",
+		"goes with 'etcd' only; 'hosts' has this host's address already: remove it");
+}
+
+#define ADDRESS ", address: 10.0.0.9"
+
+static void mistakes_about_etcd_are_named_with_their_mend(void **state)
+{
+	static const char *const wrong[] = {"10.0.0.1:2379", "http://10.0.0.1/v3", "ftp://10.0.0.1",
+		"http://u:p@10.0.0.1", "http://10.0.0.1:99999", "http://10.0.0.1?a"};
+	char text[256], complaint[256];
+
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		snprintf(text, sizeof text, FLEET(ADDRESS, "endpoints: ['%s']"), wrong[i]);
+		snprintf(complaint, sizeof complaint,
+			"'%s' is not an address of etcd; write it like http://10.0.0.1:2379",
+			wrong[i]);
+		expect(text, "network.etcd.endpoints[0]", complaint);
+	}
+	expect(FLEET(ADDRESS, "endpoints: []"), "network.etcd.endpoints",
+		"is empty; add one like http://10.0.0.1:2379");
+	expect(FLEET(ADDRESS, ENDPOINTS ", prefix: sluice/"), "network.etcd.prefix",
+		"must begin with a '/', and not end with one, like /sluice");
+	expect(FLEET(ADDRESS, ENDPOINTS ", lease: 1s"), "network.etcd.lease",
+		"must be from 5s to 10min");
+	expect(FLEET(ADDRESS, ENDPOINTS ", cert: /c"), "network.etcd",
+		"'cert' and 'cert_key' go together; give both or neither");
+	expect(FLEET(ADDRESS, ENDPOINTS ", user: sluice"), "network.etcd",
+		"'user' and 'password_file' go together; give both or neither");
+}
+
 static void promises_that_do_not_fit_the_link_are_refused_with_the_shortfall(void **state)
 {
 	expect(NETWORK "nics: [{name: a, netdev: tap0, receive: {min: 600Mbit}}, {name: b, netdev: "
@@ -171,6 +240,9 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_written_is_what_is_meant, tear_down),
 		cmocka_unit_test_teardown(a_host_serves_vnics_of_several_addresses, tear_down),
 		cmocka_unit_test_teardown(nothing_promised_is_the_default, tear_down),
+		cmocka_unit_test_teardown(a_fleets_hosts_are_found_in_etcd, tear_down),
+		cmocka_unit_test_teardown(hosts_are_listed_or_found, tear_down),
+		cmocka_unit_test_teardown(mistakes_about_etcd_are_named_with_their_mend, tear_down),
 		cmocka_unit_test_teardown(mistakes_are_named_with_their_mend, tear_down),
 		cmocka_unit_test_teardown(
 			promises_that_do_not_fit_the_link_are_refused_with_the_shortfall,
