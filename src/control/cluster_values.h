@@ -2,7 +2,7 @@
 #ifndef SLUICE_CONTROL_CLUSTER_VALUES_H
 #define SLUICE_CONTROL_CLUSTER_VALUES_H
 
-#include "control/cluster.h"
+#include "cluster/cluster.h"
 #include "control/configuration.h"
 
 /* This host, and its etcd. @settings: with `etcd` */

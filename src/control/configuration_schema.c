@@ -1,7 +1,7 @@
 #include "control/configuration_schema.h"
 
+#include "cluster/etcd_config.h"
 #include "control/configuration.h"
-#include "control/etcd_config.h"
 #include "disk/pool.h"
 #include "gatekeeper/nic.h"
 #include "slo/slo.h"

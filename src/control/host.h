@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "control/cluster.h"
+#include "cluster/cluster.h"
 #include "control/configuration.h"
 #include "disk/disk.h"
 #include "disk/pool.h"

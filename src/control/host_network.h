@@ -2,7 +2,7 @@
 #ifndef SLUICE_CONTROL_HOST_NETWORK_H
 #define SLUICE_CONTROL_HOST_NETWORK_H
 
-#include "control/cluster.h"
+#include "cluster/cluster.h"
 #include "control/configuration.h"
 #include "gatekeeper/agent.h"
 

@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/units.h"
-#include "control/address.h"
 #include "control/values.h"
 
 #define PERIOD_NS_DEFAULT (5 * NS_PER_MS)

@@ -33,7 +33,8 @@ static unsigned collect_edges(
 			edges[edge_count++] =
 				(struct fair_edge){claim->want / claim->weight, -claim->weight};
 	}
-	qsort(edges, edge_count, sizeof *edges, by_level);
+	if (edge_count)
+		qsort(edges, edge_count, sizeof *edges, by_level);
 	return edge_count;
 }
 

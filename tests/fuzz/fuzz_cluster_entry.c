@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/cluster_entry.h"
+#include "cluster/cluster_entry.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "control/cluster_cache.h"
-#include "control/cluster_state.h"
-#include "control/etcd_watch.h"
+#include "cluster/cluster_cache.h"
+#include "cluster/cluster_state.h"
+#include "cluster/etcd_watch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

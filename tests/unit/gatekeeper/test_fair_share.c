@@ -144,9 +144,15 @@ static void random_claims_are_divided_fairly_and_completely(void **state)
 	}
 }
 
+static void nobody_needs_no_room(void **state)
+{
+	assert_true(isinf(fair_share_divide(NULL, 0, 100, NULL)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_needs_no_room),
 		cmocka_unit_test(backlogged_claims_share_by_weight),
 		cmocka_unit_test(what_one_leaves_goes_to_the_others),
 		cmocka_unit_test(floors_come_first),

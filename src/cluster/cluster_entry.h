@@ -8,14 +8,14 @@
  * Bandwidths are bytes per second; a `max` that is not there is as much as the link has. Other members
  * of an object are ignored, so that a later version can add some.
  */
-#ifndef SLUICE_CONTROL_CLUSTER_ENTRY_H
-#define SLUICE_CONTROL_CLUSTER_ENTRY_H
+#ifndef SLUICE_CLUSTER_CLUSTER_ENTRY_H
+#define SLUICE_CLUSTER_CLUSTER_ENTRY_H
 
 #include <stdint.h>
 
 #include "base/error.h"
-#include "control/etcd_answer.h"
-#include "control/etcd_config.h"
+#include "cluster/etcd_answer.h"
+#include "cluster/etcd_config.h"
 #include "gatekeeper/agent.h"
 
 #define CLUSTER_VALUE_BYTES_MAX 4096u

@@ -1,4 +1,4 @@
-#include "control/etcd_answer.h"
+#include "cluster/etcd_answer.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -90,6 +90,8 @@ static int take_pair(
 	char *key = NULL, *value = NULL;
 	int result = etcd_answer_number(object, "mod_revision", &pair.mod_revision);
 
+	if (result == 0)
+		result = etcd_answer_number(object, "create_revision", &pair.create_revision);
 	if (result == 0)
 		result = decode(json_object_get(object, "key"), &key, &pair.key_bytes);
 	if (result == 0)

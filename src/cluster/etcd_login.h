@@ -1,11 +1,11 @@
 /* How a user of etcd's shows who it is. */
-#ifndef SLUICE_CONTROL_ETCD_LOGIN_H
-#define SLUICE_CONTROL_ETCD_LOGIN_H
+#ifndef SLUICE_CLUSTER_ETCD_LOGIN_H
+#define SLUICE_CLUSTER_ETCD_LOGIN_H
 
 #include <jansson.h>
 
 #include "base/error.h"
-#include "control/etcd_config.h"
+#include "cluster/etcd_config.h"
 
 /*
  * The request for a token: the configuration's user, with the password that is the first line of a file

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/etcd_answer.h"
-#include "control/etcd_lines.h"
-#include "control/etcd_watch.h"
+#include "cluster/etcd_answer.h"
+#include "cluster/etcd_lines.h"
+#include "cluster/etcd_watch.h"
 
 #define HEADER "\"header\":{\"cluster_id\":\"18446744073709551615\",\"revision\":\"7\"}"
 /* "/s/a" and "1" */

@@ -1,4 +1,4 @@
-#include "control/etcd_lines.h"
+#include "cluster/etcd_lines.h"
 
 #include <errno.h>
 #include <stdlib.h>

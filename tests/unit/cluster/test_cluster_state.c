@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/log.h"
-#include "control/address.h"
-#include "control/cluster_cache.h"
-#include "control/cluster_state.h"
+#include "cluster/cluster_cache.h"
+#include "cluster/cluster_state.h"
 
 #define HOST "{\"address\":\"10.0.1.254\"}"
 #define NIC(address) "{\"addresses\":[\"" address "\"]}"
@@ -30,16 +30,22 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void put(const char *key, const char *value, int64_t revision)
+static void put_again(const char *key, const char *value, int64_t created, int64_t revision)
 {
-	const struct etcd_pair pair = {key, strlen(key), value, strlen(value), revision, false};
+	const struct etcd_pair pair = {
+		key, strlen(key), value, strlen(value), revision, created, false};
 
 	cluster_state_take(cluster, &pair);
 }
 
+static void put(const char *key, const char *value, int64_t revision)
+{
+	put_again(key, value, revision, revision);
+}
+
 static void remove_key(const char *key)
 {
-	const struct etcd_pair pair = {key, strlen(key), "", 0, 99, true};
+	const struct etcd_pair pair = {key, strlen(key), "", 0, 99, 0, true};
 
 	cluster_state_take(cluster, &pair);
 }
@@ -83,9 +89,20 @@ static void an_address_is_the_latest_claimants(void **state)
 	put("/sluice/nics/h2/vm", NIC("10.0.1.1"), 8);
 	put("/sluice/nics/h1/vm", NIC("10.0.1.1"), 5);
 	assert_string_equal(holder("10.0.1.1"), "h2/vm");
+	remove_key("/sluice/nics/h1/vm");
 	put("/sluice/nics/h1/vm", NIC("10.0.1.1"), 9);
 	assert_string_equal(holder("10.0.1.1"), "h1/vm");
 	remove_key("/sluice/nics/h1/vm");
+	assert_string_equal(holder("10.0.1.1"), "h2/vm");
+}
+
+static void an_old_host_that_says_so_again_gets_no_address_back(void **state)
+{
+	put("/sluice/hosts/h1", HOST, 1);
+	put("/sluice/hosts/h2", HOST, 2);
+	put("/sluice/nics/h1/vm", NIC("10.0.1.1"), 5);
+	put("/sluice/nics/h2/vm", NIC("10.0.1.1"), 8);
+	put_again("/sluice/nics/h1/vm", NIC("10.0.1.1"), 5, 9);
 	assert_string_equal(holder("10.0.1.1"), "h2/vm");
 }
 
@@ -147,7 +164,7 @@ static int parse(const char *text)
 static void a_file_that_makes_no_sense_is_used_up_to_there(void **state)
 {
 	assert_int_equal(
-		parse("[\"/sluice/hosts/h1\",\"{\\\"address\\\":\\\"10.0.1.1\\\"}\",1]\n["),
+		parse("[\"/sluice/hosts/h1\",\"{\\\"address\\\":\\\"10.0.1.1\\\"}\",1,1]\n["),
 		-EINVAL);
 	assert_int_equal(cluster_state_count(cluster, CLUSTER_HOST), 1);
 	assert_int_equal(parse("{}\n"), -EINVAL);
@@ -162,6 +179,8 @@ int main(void)
 			what_is_put_is_there_until_it_is_deleted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_address_is_the_latest_claimants, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_old_host_that_says_so_again_gets_no_address_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_makes_no_sense_is_left_out, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_a_reading_does_not_find_is_gone, set_up, tear_down),

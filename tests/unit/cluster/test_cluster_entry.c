@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/address.h"
-#include "control/cluster_entry.h"
+#include "base/address.h"
+#include "cluster/cluster_entry.h"
 
 #define HOST "{\"address\":\"10.0.1.254\",\"port\":5157,\"link_bytes_per_s\":125000000}"
 

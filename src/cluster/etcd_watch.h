@@ -1,12 +1,12 @@
 /*
  * The stream of changes below a prefix, from a revision on, on a client's stream.
  */
-#ifndef SLUICE_CONTROL_ETCD_WATCH_H
-#define SLUICE_CONTROL_ETCD_WATCH_H
+#ifndef SLUICE_CLUSTER_ETCD_WATCH_H
+#define SLUICE_CLUSTER_ETCD_WATCH_H
 
-#include "control/etcd_answer.h"
-#include "control/etcd_client.h"
-#include "control/etcd_lines.h"
+#include "cluster/etcd_answer.h"
+#include "cluster/etcd_client.h"
+#include "cluster/etcd_lines.h"
 
 struct etcd_watch {
 	etcd_pair_handler *handler;

@@ -1,4 +1,4 @@
-#include "control/registration.h"
+#include "cluster/registration.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/key_map.h"
-#include "control/etcd_keys.h"
+#include "cluster/etcd_keys.h"
 
 struct wish {
 	struct key_map_node node; /* by key */

@@ -1,4 +1,4 @@
-#include "control/etcd_keys.h"
+#include "cluster/etcd_keys.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "control/etcd_login.h"
+#include "cluster/etcd_login.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "control/cluster.h"
+#include "cluster/cluster.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,11 +10,11 @@
 
 #include "base/clock.h"
 #include "base/log_source.h"
-#include "control/cluster_cache.h"
-#include "control/cluster_state.h"
-#include "control/etcd_keys.h"
-#include "control/etcd_watch.h"
-#include "control/registration.h"
+#include "cluster/cluster_cache.h"
+#include "cluster/cluster_state.h"
+#include "cluster/etcd_keys.h"
+#include "cluster/etcd_watch.h"
+#include "cluster/registration.h"
 
 #define WAIT_NS_MAX (10 * NS_PER_S)
 #define RETRY_NS_MIN (100 * NS_PER_MS)

@@ -9,13 +9,13 @@
  *
  * The agent knows nothing of all this but agent_set_directory.
  */
-#ifndef SLUICE_CONTROL_CLUSTER_H
-#define SLUICE_CONTROL_CLUSTER_H
+#ifndef SLUICE_CLUSTER_CLUSTER_H
+#define SLUICE_CLUSTER_CLUSTER_H
 
 #include <stdbool.h>
 
-#include "control/cluster_entry.h"
-#include "control/etcd_config.h"
+#include "cluster/cluster_entry.h"
+#include "cluster/etcd_config.h"
 #include "gatekeeper/agent.h"
 
 struct cluster_config {

@@ -3,11 +3,11 @@
  *
  * Functions return 0 or a negative errno with the reason in `error`; see etcd_client_call.
  */
-#ifndef SLUICE_CONTROL_ETCD_KEYS_H
-#define SLUICE_CONTROL_ETCD_KEYS_H
+#ifndef SLUICE_CLUSTER_ETCD_KEYS_H
+#define SLUICE_CLUSTER_ETCD_KEYS_H
 
-#include "control/etcd_answer.h"
-#include "control/etcd_client.h"
+#include "cluster/etcd_answer.h"
+#include "cluster/etcd_client.h"
 
 /* A transaction of etcd's has at most 128 changes. */
 #define ETCD_CHANGES_MAX 64u

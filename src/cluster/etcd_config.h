@@ -1,6 +1,6 @@
 /* Where an etcd is, and how to talk to it: what sluice.yaml says, checked. */
-#ifndef SLUICE_CONTROL_ETCD_CONFIG_H
-#define SLUICE_CONTROL_ETCD_CONFIG_H
+#ifndef SLUICE_CLUSTER_ETCD_CONFIG_H
+#define SLUICE_CLUSTER_ETCD_CONFIG_H
 
 #include <limits.h>
 #include <stdint.h>

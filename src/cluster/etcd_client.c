@@ -1,4 +1,4 @@
-#include "control/etcd_client.h"
+#include "cluster/etcd_client.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/etcd_answer.h"
-#include "control/etcd_lines.h"
-#include "control/etcd_login.h"
+#include "cluster/etcd_answer.h"
+#include "cluster/etcd_lines.h"
+#include "cluster/etcd_login.h"
 
 #define CONNECT_MS 1000L
 #define CALL_MS 2000L

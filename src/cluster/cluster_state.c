@@ -1,4 +1,4 @@
-#include "control/cluster_state.h"
+#include "cluster/cluster_state.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 struct record {
 	struct key_map_node node; /* by key */
 	int64_t mod_revision;
+	int64_t create_revision;
 	uint64_t reading; /* the last one that found it */
 	struct cluster_entry *entry;
 	char *value;
@@ -72,6 +73,7 @@ static struct record *make_record(const struct etcd_pair *pair, const struct clu
 	record->value = strndup(pair->value, pair->value_bytes);
 	record->entry = malloc(sizeof *record->entry);
 	record->mod_revision = pair->mod_revision;
+	record->create_revision = pair->create_revision;
 	if (!record->value || !record->entry) {
 		free_record(record);
 		return NULL;
@@ -203,7 +205,7 @@ int cluster_state_visit(const struct cluster_state *state,
 	while (result >= 0 && (node = key_map_next(&state->records, node))) {
 		const struct record *record = container_of(node, struct record, node);
 		const struct cluster_record visited = {
-			record->key, record->value, record->mod_revision};
+			record->key, record->value, record->mod_revision, record->create_revision};
 
 		result = visit(context, &visited);
 	}
@@ -217,8 +219,8 @@ static int compare(const void *left, const void *right)
 
 	if ((*a)->entry->kind != (*b)->entry->kind)
 		return (*a)->entry->kind == CLUSTER_HOST ? -1 : 1;
-	return ((*a)->mod_revision < (*b)->mod_revision) -
-	       ((*a)->mod_revision > (*b)->mod_revision);
+	return ((*a)->create_revision < (*b)->create_revision) -
+	       ((*a)->create_revision > (*b)->create_revision);
 }
 
 static const struct record **sort(const struct cluster_state *state, size_t count)

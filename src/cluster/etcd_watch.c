@@ -1,9 +1,9 @@
-#include "control/etcd_watch.h"
+#include "cluster/etcd_watch.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "control/etcd_keys.h"
+#include "cluster/etcd_keys.h"
 
 /*
  * How far we are: what follows events may lag behind the cluster's revision, so theirs counts; an object

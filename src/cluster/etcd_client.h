@@ -9,15 +9,15 @@
  * Where there is a user, the first request to a member asks for a token, and one that is refused for
  * its token asks for another.
  */
-#ifndef SLUICE_CONTROL_ETCD_CLIENT_H
-#define SLUICE_CONTROL_ETCD_CLIENT_H
+#ifndef SLUICE_CLUSTER_ETCD_CLIENT_H
+#define SLUICE_CLUSTER_ETCD_CLIENT_H
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
-#include "control/etcd_config.h"
+#include "cluster/etcd_config.h"
 
 struct etcd_client;
 

@@ -5,8 +5,8 @@
  * keys and values as base64, and what is zero is left out. Nothing here is trusted: whatever is not of
  * that form is an error, and no text is longer than the answer it came in.
  */
-#ifndef SLUICE_CONTROL_ETCD_ANSWER_H
-#define SLUICE_CONTROL_ETCD_ANSWER_H
+#ifndef SLUICE_CLUSTER_ETCD_ANSWER_H
+#define SLUICE_CLUSTER_ETCD_ANSWER_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -25,7 +25,8 @@ struct etcd_pair {
 	size_t key_bytes;
 	const char *value;
 	size_t value_bytes;
-	int64_t mod_revision; /* of the last change, deletion included */
+	int64_t mod_revision;	 /* of the last change, deletion included */
+	int64_t create_revision; /* since when it has been there without a break */
 	bool is_deleted;
 };
 

@@ -1,8 +1,8 @@
 /*
- * The file has a line per key: ["KEY", "VALUE", MOD_REVISION]. A line that makes no sense ends it, as
+ * The file has a line per key: ["KEY", "VALUE", MOD_REVISION, CREATE_REVISION]. A line that makes no sense ends it, as
  * what follows cannot be trusted either.
  */
-#include "control/cluster_cache.h"
+#include "cluster/cluster_cache.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,14 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/etcd_lines.h"
+#include "cluster/etcd_lines.h"
 
 /* ---- saving ---- */
 
 static int write_record(void *context, const struct cluster_record *record)
 {
-	json_t *line = json_pack(
-		"[s, s, I]", record->key, record->value, (json_int_t)record->mod_revision);
+	json_t *line = json_pack("[s, s, I, I]", record->key, record->value,
+		(json_int_t)record->mod_revision, (json_int_t)record->create_revision);
 	FILE *file = context;
 	int result = line ? json_dumpf(line, file, JSON_COMPACT) : -1;
 
@@ -61,12 +61,13 @@ static int take_line(void *context, const char *line, size_t bytes)
 {
 	json_t *record = json_loadb(line, bytes, JSON_REJECT_DUPLICATES, NULL);
 	struct etcd_pair pair = {0};
-	json_int_t mod_revision;
-	int result = json_unpack(record, "[s%, s%, I!]", &pair.key, &pair.key_bytes, &pair.value,
-		&pair.value_bytes, &mod_revision);
+	json_int_t mod_revision, create_revision;
+	int result = json_unpack(record, "[s%, s%, I, I!]", &pair.key, &pair.key_bytes, &pair.value,
+		&pair.value_bytes, &mod_revision, &create_revision);
 
 	if (result == 0) {
 		pair.mod_revision = mod_revision;
+		pair.create_revision = create_revision;
 		cluster_state_take(context, &pair);
 	}
 	json_decref(record);

@@ -1,8 +1,8 @@
 /*
  * What etcd's gateway streams, cut into lines: each is one JSON object, however it arrives.
  */
-#ifndef SLUICE_CONTROL_ETCD_LINES_H
-#define SLUICE_CONTROL_ETCD_LINES_H
+#ifndef SLUICE_CLUSTER_ETCD_LINES_H
+#define SLUICE_CLUSTER_ETCD_LINES_H
 
 #include <stddef.h>
 

@@ -7,12 +7,12 @@
  * new one, on which everything is put again. So it is after a restart: the new daemon's keys replace the
  * old one's before the old lease ends.
  */
-#ifndef SLUICE_CONTROL_REGISTRATION_H
-#define SLUICE_CONTROL_REGISTRATION_H
+#ifndef SLUICE_CLUSTER_REGISTRATION_H
+#define SLUICE_CLUSTER_REGISTRATION_H
 
 #include <stdbool.h>
 
-#include "control/etcd_client.h"
+#include "cluster/etcd_client.h"
 
 struct registration;
 

@@ -1,12 +1,12 @@
 /*
  * What is known of the cluster, in a file: a daemon that starts while etcd is away goes on from there.
  */
-#ifndef SLUICE_CONTROL_CLUSTER_CACHE_H
-#define SLUICE_CONTROL_CLUSTER_CACHE_H
+#ifndef SLUICE_CLUSTER_CLUSTER_CACHE_H
+#define SLUICE_CLUSTER_CLUSTER_CACHE_H
 
 #include <stddef.h>
 
-#include "control/cluster_state.h"
+#include "cluster/cluster_state.h"
 
 #define CLUSTER_CACHE_BYTES_MAX (256u << 20)
 

@@ -2,16 +2,17 @@
  * What is known of the cluster: the last value of every key, and the directory that follows from them.
  *
  * Theory of operation. Keys come from a reading of everything, after which what was not read is gone,
- * or from single changes. Where two vNICs claim an address, the one that was changed last has it: a VM
- * that has migrated is announced by its new host before the old one has let go.
+ * or from single changes. Where two vNICs claim an address, the one that appeared last has it: a VM
+ * that has migrated is announced by its new host before the old one has let go, and an old host that is
+ * restarted meanwhile does not get it back, since its key has been there all the time.
  */
-#ifndef SLUICE_CONTROL_CLUSTER_STATE_H
-#define SLUICE_CONTROL_CLUSTER_STATE_H
+#ifndef SLUICE_CLUSTER_CLUSTER_STATE_H
+#define SLUICE_CLUSTER_CLUSTER_STATE_H
 
 #include <stdbool.h>
 
-#include "control/cluster_entry.h"
-#include "control/etcd_answer.h"
+#include "cluster/cluster_entry.h"
+#include "cluster/etcd_answer.h"
 
 /* Keys beyond this are left out; a fleet of a thousand full hosts is far below. */
 #define CLUSTER_ENTRIES_MAX (1u << 18)
@@ -23,6 +24,7 @@ struct cluster_record {
 	const char *key;
 	const char *value;
 	int64_t mod_revision;
+	int64_t create_revision;
 };
 
 /* @prefix: outlives the state. Returns NULL without memory. */

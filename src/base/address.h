@@ -1,6 +1,6 @@
 /* Addresses as people write them: IPv4 or IPv6, the former mapped into the latter. */
-#ifndef SLUICE_CONTROL_ADDRESS_H
-#define SLUICE_CONTROL_ADDRESS_H
+#ifndef SLUICE_BASE_ADDRESS_H
+#define SLUICE_BASE_ADDRESS_H
 
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-#include "control/cluster_entry.h"
+#include "cluster/cluster_entry.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/address.h"
+#include "base/address.h"
 
 /* Beyond this a double is not exact, and no link is so fast. */
 #define BANDWIDTH_MAX ((json_int_t)1 << 53)
