@@ -85,6 +85,17 @@ class Vm(Namespace):
         self.ip("link", "set", "eth0", "mtu", MTU, "up")
 
 
+class GuestVm:
+    """Where a guest in QEMU belongs: its NIC's tap is on the host's bridge. `nic` is what tests/guest wants to know of it."""
+
+    def __init__(self, host, name, index):
+        self.host, self.label, self.netdev = host, name, f"t-{name}"[:15]
+        self.address = f"10.0.{host.index}.{index}"
+        self.nic = {"tap": self.netdev, "address": f"{self.address}/16", "mac": f"52:54:00:00:{host.index:02x}:{index:02x}"}
+        host.ip("tuntap", "add", self.netdev, "mode", "tap")
+        host.ip("link", "set", self.netdev, "mtu", MTU, "master", "br0", "up")
+
+
 class Host(Namespace):
     def __init__(self, fabric, index):
         super().__init__(fabric, f"h{index}")
@@ -113,6 +124,11 @@ class Host(Namespace):
 
     def add_vm(self, name):
         self.vms.append(Vm(self, name, len(self.vms) + 1))
+        return self.vms[-1]
+
+    def add_guest(self, name):
+        """Of a guest in QEMU: Guest([], directory, name, nics=[Nic(**vm.nic)], namespace=vm.host.name)."""
+        self.vms.append(GuestVm(self, name, len(self.vms) + 1))
         return self.vms[-1]
 
     def towards(self):
