@@ -28,6 +28,7 @@ def test_without_agents_the_same_flow_starves():
 def test_one_flow_has_its_guarantee_against_udp_from_three_hosts():
     seen = perform(scenarios.FLOOD, Gatekeeper)
     assert seen["victim"] >= SLACK * GUARANTEE
+    assert seen["total"] - seen["victim"] >= SLACK * (CAPACITY - GUARANTEE)  # weights are equal: who floods is not starved
     assert seen["total"] >= SLACK * CAPACITY
     assert seen["dropped"] < DROPPED  # the choke is at the source
 
