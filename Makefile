@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo test unit system bench fuzz lint install clean dependencies
+.PHONY: all demo demo-net test unit system bench bench-net fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -11,6 +11,10 @@ all: $(BUILD)/build.ninja
 # Boots two guests on disks of one pool, once without and once with service classes.
 demo: dependencies all
 	@demo/run
+
+# Three hosts behind a switch, a victim and an aggressor, without and with Gatekeeper; needs root.
+demo-net: dependencies all
+	@demo/net
 
 # Everything: unit tests, the same under ASan and UBSan, clang-format and clang-tidy, guests in QEMU.
 # Ends with "N passed, N failed".
@@ -30,6 +34,10 @@ fuzz: dependencies
 # Writes docs/benchmarks.md.
 bench: dependencies all
 	@bench/run
+
+# Only the section on bandwidth promises; needs root.
+bench-net: dependencies all
+	@bench/gatekeeper --update
 
 lint: dependencies all
 	@tools/lint

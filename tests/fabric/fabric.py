@@ -9,14 +9,20 @@ finite size, and counts what it drops. A VM is a namespace on its host's bridge,
 Whatever happens, `close` leaves neither namespace nor process behind.
 """
 
+import ctypes
 import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 MTU = 1500
+NIC_QUEUE_BYTES = 2 << 20
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
 serial = itertools.count()
 
 
@@ -54,13 +60,35 @@ class Namespace:
         self.processes.append(process)
         return process
 
+    def enter(self):
+        """Of the calling thread: what it opens from now on is this namespace's."""
+        with open(f"/run/netns/{self.name}", "rb") as namespace:
+            if libc.setns(namespace.fileno(), CLONE_NEWNET) < 0:
+                raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
+
+    def socket(self, *arguments):
+        """A socket of this namespace, for use in any."""
+        made = []
+
+        def make():
+            self.enter()
+            made.append(socket.socket(*arguments))
+
+        thread = threading.Thread(target=make)
+        thread.start()
+        thread.join()
+        return made[0]
+
     def listen(self, port, *options):
         """An iperf3 server, ready for a client."""
         self.popen(["iperf3", "-s", "-p", port, *options], stdout=subprocess.DEVNULL)
+        self.wait_for_port(port)
+
+    def wait_for_port(self, port):
         deadline = time.monotonic() + 10
         while f":{port}" not in self.run("ss", "-ltn"):
             if time.monotonic() > deadline:
-                raise FabricError(f"{self.name}: iperf3 does not listen on port {port}")
+                raise FabricError(f"{self.name}: nothing listens on port {port}")
             time.sleep(0.02)
 
     def close(self):
@@ -85,6 +113,17 @@ class Vm(Namespace):
         self.ip("link", "set", "eth0", "mtu", MTU, "up")
 
 
+class GuestVm:
+    """Where a guest in QEMU belongs: its NIC's tap is on the host's bridge. `nic` is what tests/guest wants to know of it."""
+
+    def __init__(self, host, name, index):
+        self.host, self.label, self.netdev = host, name, f"t-{name}"[:15]
+        self.address = f"10.0.{host.index}.{index}"
+        self.nic = {"tap": self.netdev, "address": f"{self.address}/16", "mac": f"52:54:00:00:{host.index:02x}:{index:02x}"}
+        host.ip("tuntap", "add", self.netdev, "mode", "tap")
+        host.ip("link", "set", self.netdev, "mtu", MTU, "master", "br0", "up")
+
+
 class Host(Namespace):
     def __init__(self, fabric, index):
         super().__init__(fabric, f"h{index}")
@@ -100,19 +139,29 @@ class Host(Namespace):
         self.shape(switch)
 
     def shape(self, switch):
-        """Both directions of the link: out of the port, and into it by way of a device that only queues."""
-        queue = f"q{self.index}"
-        rate = ("tbf", "rate", f"{self.fabric.link_mbit}mbit", "burst", "64k", "limit", self.fabric.queue_bytes)
-        switch.tc("qdisc", "add", "dev", self.port, "root", "handle", "1:", *rate)
+        """Both directions of the link: out of the port, and into it by way of a device that only queues.
+
+        The latter stands for the host's NIC, which loses nothing that its host sends at the link's speed: it takes frames when
+        it is ready, and a veth cannot. So its queue is long and a little faster than the link, also when its timer is late (its
+        burst). And it cuts into frames what is longer than a few, so that ports queue and drop frames."""
+        link, queue = self.fabric.link_mbit, f"q{self.index}"
+        port_rate = ("tbf", "rate", f"{link}mbit", "burst", "128k", "limit", self.fabric.queue_bytes)
+        nic_rate = ("tbf", "rate", f"{round(1.05 * link)}mbit", "burst", "256k", "limit", NIC_QUEUE_BYTES)
+        switch.tc("qdisc", "add", "dev", self.port, "root", "handle", "1:", *port_rate)
         switch.ip("link", "add", queue, "type", "ifb")
-        switch.ip("link", "set", queue, "up")
-        switch.tc("qdisc", "add", "dev", queue, "root", "handle", "1:", *rate)
+        switch.ip("link", "set", queue, "gso_max_size", 16384, "txqueuelen", 1000, "up")
+        switch.tc("qdisc", "add", "dev", queue, "root", "handle", "1:", *nic_rate)
         switch.tc("qdisc", "add", "dev", self.port, "handle", "ffff:", "ingress")
         switch.tc("filter", "add", "dev", self.port, "parent", "ffff:", "protocol", "all", "u32", "match", "u32", "0", "0",
                   "action", "mirred", "egress", "redirect", "dev", queue)
 
     def add_vm(self, name):
         self.vms.append(Vm(self, name, len(self.vms) + 1))
+        return self.vms[-1]
+
+    def add_guest(self, name):
+        """Of a guest in QEMU: Guest([], directory, name, nics=[Nic(**vm.nic)], namespace=vm.host.name)."""
+        self.vms.append(GuestVm(self, name, len(self.vms) + 1))
         return self.vms[-1]
 
     def towards(self):

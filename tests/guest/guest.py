@@ -1,5 +1,5 @@
 """Linux guests in QEMU, for the tests, the demo and whoever wants one: a stock kernel, a small initramfs, disks behind
-vhost-user sockets, and commands that run inside.
+vhost-user sockets, taps for NICs, and commands that run inside.
 
     with Guest([Disk("/run/sluice/gold.sock")], work_directory) as guest:
         print(guest.run("fio --name=x --filename=/dev/vda ..."))
@@ -66,10 +66,24 @@ class Disk:
                            f"packed={on[self.packed]},event_idx={on[self.event_index]},queue-size={self.queue_size}"]
 
 
+@dataclasses.dataclass
+class Nic:
+    tap: str  # a netdev of the namespace that QEMU runs in
+    address: str  # with its prefix: 10.0.1.2/16
+    mac: str
+
+    def arguments(self, index):
+        return ["-netdev", f"tap,id=nic{index},ifname={self.tap},script=no,downscript=no",
+                "-device", f"virtio-net-pci,netdev=nic{index},mac={self.mac}"]
+
+
 class Guest:
+    """`nics` are eth0 and so on; `namespace` is the network namespace that their taps are in."""
+
     def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None,
-                 incoming=None):
+                 incoming=None, nics=(), namespace=None):
         self.disks, self.name, self.root, self.memory, self.cpus = disks, name, root, memory, cpus
+        self.nics, self.namespace = nics, namespace
         self.cpu = guest_cpu() if cpu is None else cpu
         self.incoming = incoming  # where a migration comes from, as in QEMU's -incoming
         self.directory = os.path.join(directory, name)
@@ -92,7 +106,8 @@ class Guest:
 
     def command(self):
         accelerator = "kvm" if has_kvm() else "tcg"
-        command = ["taskset", "-c", str(self.cpu), QEMU, "-M", f"q35,accel={accelerator}", "-cpu", "max",
+        within = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        command = [*within, "taskset", "-c", str(self.cpu), QEMU, "-M", f"q35,accel={accelerator}", "-cpu", "max",
                    "-m", self.memory, "-smp", str(self.cpus), "-nodefaults", "-nographic", "-no-reboot",
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
                    "-numa", "node,memdev=memory",
@@ -105,6 +120,8 @@ class Guest:
                    "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
         for index, disk in enumerate(self.disks):
             command += disk.arguments(index)
+        for index, nic in enumerate(self.nics):
+            command += nic.arguments(index)
         if self.incoming:
             command += ["-incoming", self.incoming]
         return command
@@ -118,6 +135,8 @@ class Guest:
                 if time.monotonic() > deadline or self.process.poll() is not None:
                     raise GuestError(f"{self.name} does not boot:\n{self.tail('console.log')}\n{self.tail('qemu.log')}")
                 self.events.wait(1)
+        for index, nic in enumerate(self.nics):
+            self.run(f"ip addr add {nic.address} dev eth{index} && ip link set eth{index} up")
         return self
 
     def listen(self, deadline):

@@ -3,15 +3,23 @@
 import json
 import os
 import subprocess
+import threading
+import time
 
 import pytest
 from fabric import Fabric, FabricError, run
+from series import Series
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
 
+PAYLOAD_BYTES = 20 << 20
+
+
 def namespaces():
-    return {line.split()[0] for line in run("ip", "netns", "list").splitlines() if line}
+    """Of this process's fabrics."""
+    names = (line.split()[0] for line in run("ip", "netns", "list").splitlines() if line)
+    return {name for name in names if name.startswith(f"slf{os.getpid()}-")}
 
 
 def received_mbit(sender, receiver, *options, seconds=2):
@@ -40,6 +48,31 @@ def test_a_link_has_its_speed_in_both_directions(fabric):
         assert 80 < received_mbit(near, far, *direction) <= 101
 
 
+def transfer(sender, receiver):
+    """Sends PAYLOAD_BYTES and waits until all have come."""
+    with receiver.socket() as listener, sender.socket() as stream:
+        listener.bind((receiver.address, 5000))
+        listener.listen()
+        stream.connect((receiver.address, 5000))
+        with listener.accept()[0] as end:
+            feeder = threading.Thread(target=stream.sendall, args=(bytes(PAYLOAD_BYTES),))
+            feeder.start()
+            left = PAYLOAD_BYTES
+            while left:
+                left -= len(end.recv(1 << 20))
+            feeder.join()
+
+
+@pytest.mark.parametrize("host", [0, 1], ids=["same host", "other host"])
+def test_what_a_vm_receives_is_counted_as_on_a_wire(fabric, host):
+    receiver, sender = fabric.hosts[0].add_vm("receiver"), fabric.hosts[host].add_vm("sender")
+    with Series([receiver]) as series:
+        transfer(sender, receiver)
+        time.sleep(0.1)
+    received = series.bytes["receiver"][-1] - series.bytes["receiver"][0]
+    assert received == pytest.approx(PAYLOAD_BYTES / 1448 * 1514, rel=0.01)
+
+
 def test_two_senders_overflow_the_ports_queue_and_the_port_counts_it(fabric):
     receiver, senders = fabric.hosts[0].add_vm("receiver"), [host.add_vm("sender") for host in fabric.hosts[1:]]
     before = fabric.hosts[0].towards()
@@ -63,5 +96,5 @@ def test_nothing_is_left_whatever_fails():
 def test_nothing_is_left_of_a_fabric_that_cannot_be_built():
     before = namespaces()
     with pytest.raises(FabricError):
-        Fabric(hosts=2, link_mbit="nonsense")
+        Fabric(hosts=2, queue_bytes="nonsense")
     assert namespaces() == before
