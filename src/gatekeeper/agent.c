@@ -123,6 +123,7 @@ static void free_agent(struct agent *agent, bool is_final)
 	if (agent->outbox)
 		outbox_destroy(agent->outbox);
 	inbound_destroy(&agent->inbound);
+	inbound_destroy(&agent->local);
 	directory_destroy(agent->directory);
 	close(agent->socket);
 	close(agent->timer_fd);
@@ -133,6 +134,9 @@ static void free_agent(struct agent *agent, bool is_final)
 
 static void set_up(struct agent *agent, const struct agent_config *config)
 {
+	double grain = PACKET_BYTES_MAX * (double)NS_PER_S / (double)config->period_ns;
+	double link = (double)config->link_bytes_per_s;
+
 	agent->config = *config;
 	agent->socket = agent->timer_fd = agent->stop_fd = -1;
 	agent->period_began_ns = agent->sends_measured_ns = clock_now_ns();
@@ -140,8 +144,8 @@ static void set_up(struct agent *agent, const struct agent_config *config)
 	memcpy(agent->host.name, config->host, sizeof agent->host.name);
 	agent->envelope = (struct envelope){.host_id = agent->host.id, .epoch_ns = clock_real_ns()};
 	TAILQ_INIT(&agent->nics);
-	inbound_init(&agent->inbound, (double)config->link_bytes_per_s, config->headroom,
-		PACKET_BYTES_MAX * (double)NS_PER_S / (double)config->period_ns);
+	inbound_init(&agent->inbound, link, config->headroom, grain);
+	inbound_init(&agent->local, link, 0, grain);
 	pthread_mutex_init(&agent->lock, NULL);
 }
 

@@ -17,6 +17,7 @@ struct nic_place agent_place(struct agent *agent)
 		.uplink = agent->uplink,
 		.link = agent->config.link_bytes_per_s,
 		.inbound = &agent->inbound,
+		.local = &agent->local,
 		.state_directory = agent->config.state_directory};
 }
 

@@ -152,7 +152,7 @@ static void divide_sends(struct agent *agent, struct nic *nic, const struct nic_
 	if (isinf(nic->outbound.division.capacity))
 		return;
 	nic_peers_measure(&nic->destinations, nic->programs, census);
-	nic_outbound_divide(&nic->outbound, &nic->destinations, agent->host.name);
+	nic_outbound_divide(&nic->outbound, &nic->destinations);
 	if (nic_apply_ceil(nic, &place) < 0)
 		counter_add(&agent->counters.failed_limits, 1);
 }
@@ -177,6 +177,7 @@ void agent_run_period(struct agent *agent)
 	agent->datagrams_left = AGENT_DATAGRAMS_PER_PERIOD;
 	measure(agent, now_ns);
 	inbound_divide(&agent->inbound);
+	inbound_divide(&agent->local);
 	tell_senders(agent, now_ns);
 	agent_apply_limits(agent, now_ns);
 	measure_sends(agent, now_ns);

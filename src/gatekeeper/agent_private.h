@@ -21,7 +21,8 @@ struct agent {
 	int uplink_ifindex;
 	char uplink_trouble[ERROR_MESSAGE_BYTES]; /* why it is not, as was said last */
 	struct outbox *outbox;
-	struct inbound inbound;
+	struct inbound inbound; /* how the link is divided */
+	struct inbound local;	/* and as much of what stays on the host */
 	TAILQ_HEAD(, nic) nics;
 	struct key_map correspondents; /* by host_id */
 	struct envelope envelope;      /* of the next datagram */

@@ -46,6 +46,16 @@ static void take_config(
 	memcpy(nic->self.addresses, config->addresses, sizeof nic->self.addresses);
 }
 
+static void init_peers(struct nic *nic, const struct nic_place *place)
+{
+	const struct nic_part all = {&nic->outbound.division, &nic->outbound.nic};
+	const struct nic_part far = {place->inbound, &nic->inbound};
+	const struct nic_part near = {place->local, &nic->inbound_local};
+
+	nic_peers_init(&nic->senders, VNIC_RECEIVES, place->host, far, near);
+	nic_peers_init(&nic->destinations, VNIC_SENDS, place->host, all, all);
+}
+
 int nic_create(const struct nic_config *config, unsigned slot, const struct nic_place *place,
 	struct nic **nic, struct error *error)
 {
@@ -53,17 +63,19 @@ int nic_create(const struct nic_config *config, unsigned slot, const struct nic_
 
 	if (!created || inbound_add_nic(place->inbound, &created->inbound, &config->receive) < 0)
 		goto fail;
+	if (inbound_add_nic(place->local, &created->inbound_local, &config->receive) < 0)
+		goto fail_local;
 	if (nic_outbound_init(&created->outbound, sends_at_most(config), place->inbound->grain) < 0)
 		goto fail_outbound;
 	take_config(created, config, place);
 	created->slot = slot;
-	nic_peers_init(&created->senders, VNIC_RECEIVES, place->inbound, &created->inbound);
-	nic_peers_init(&created->destinations, VNIC_SENDS, &created->outbound.division,
-		&created->outbound.nic);
+	init_peers(created, place);
 	*nic = created;
 	return 0;
 
 fail_outbound:
+	inbound_remove_nic(place->local, &created->inbound_local);
+fail_local:
 	inbound_remove_nic(place->inbound, &created->inbound);
 fail:
 	free(created);
@@ -73,6 +85,7 @@ fail:
 void nic_destroy(struct nic *nic, const struct nic_place *place)
 {
 	nic_outbound_destroy(&nic->outbound);
+	inbound_remove_nic(place->local, &nic->inbound_local);
 	inbound_remove_nic(place->inbound, &nic->inbound);
 	free(nic);
 }
@@ -254,7 +267,7 @@ static void take_promises(
 	struct nic *nic, const struct nic_config *config, const struct nic_place *place)
 {
 	take_config(nic, config, place);
-	nic->inbound.promise = config->receive;
+	nic->inbound.promise = nic->inbound_local.promise = config->receive;
 	nic_outbound_set(&nic->outbound, sends_at_most(config));
 }
 

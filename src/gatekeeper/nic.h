@@ -37,8 +37,9 @@ struct nic_config {
 
 struct nic {
 	struct nic_config config;
-	struct directory_nic self; /* as others know it */
-	struct inbound_nic inbound;
+	struct directory_nic self;	  /* as others know it */
+	struct inbound_nic inbound;	  /* its place in the division of the link */
+	struct inbound_nic inbound_local; /* and of what neighbours send each other */
 	struct nic_outbound outbound;
 	double ceil_in_force; /* of its class on the uplink, bytes per second */
 	unsigned slot;	      /* which of the uplink's classes are its own */
@@ -61,8 +62,9 @@ struct nic {
 struct nic_place {
 	const struct directory_host *host; /* this one */
 	struct shaper *uplink;
-	uint64_t link; /* its bytes per second */
-	struct inbound *inbound;
+	uint64_t link;		     /* its bytes per second */
+	struct inbound *inbound;     /* the division of the link; of what comes over it */
+	struct inbound *local;	     /* of what stays on the host */
 	const char *state_directory; /* as of shaper_open */
 };
 

@@ -1,7 +1,6 @@
 #include "gatekeeper/nic_outbound.h"
 
 #include <math.h>
-#include <string.h>
 
 int nic_outbound_init(struct nic_outbound *outbound, double most, double grain)
 {
@@ -23,43 +22,37 @@ void nic_outbound_set(struct nic_outbound *outbound, double most)
 	outbound->ceil = most;
 }
 
-static bool is_neighbour(const struct nic_peer *peer, const char *host)
-{
-	return strcmp(peer->host, host) == 0;
-}
-
-static bool has_neighbours(const struct nic_peers *destinations, const char *host)
+static bool has_neighbours(const struct nic_peers *destinations)
 {
 	const struct nic_peer *peer = NULL;
 
 	while ((peer = nic_peers_next(destinations, peer)))
-		if (is_neighbour(peer, host))
+		if (nic_peers_is_near(destinations, peer))
 			return true;
 	return false;
 }
 
 /* What is left for those who are no neighbours. */
-static double sum_of_others(const struct nic_peers *destinations, const char *host)
+static double sum_of_others(const struct nic_peers *destinations)
 {
 	const struct nic_peer *peer = NULL;
 	double sum = 0;
 
 	while ((peer = nic_peers_next(destinations, peer)))
-		if (!is_neighbour(peer, host))
+		if (!nic_peers_is_near(destinations, peer))
 			sum += peer->pair.allowed;
 	return sum;
 }
 
-void nic_outbound_divide(
-	struct nic_outbound *outbound, const struct nic_peers *destinations, const char *host)
+void nic_outbound_divide(struct nic_outbound *outbound, const struct nic_peers *destinations)
 {
 	double most = outbound->division.capacity;
 
 	outbound->ceil = most;
-	if (isinf(most) || !has_neighbours(destinations, host))
+	if (isinf(most) || !has_neighbours(destinations))
 		return;
 	inbound_divide(&outbound->division);
 	/* Who is not there yet must be seen when it comes. */
 	if (outbound->division.is_contended)
-		outbound->ceil = fmin(most, fmax(sum_of_others(destinations, host), most / 100));
+		outbound->ceil = fmin(most, fmax(sum_of_others(destinations), most / 100));
 }

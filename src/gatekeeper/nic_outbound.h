@@ -29,12 +29,7 @@ void nic_outbound_destroy(struct nic_outbound *outbound);
 /* Change the maximum. */
 void nic_outbound_set(struct nic_outbound *outbound, double most);
 
-/*
- * Divide anew, after `destinations`, which take part, have been measured.
- *
- * @host: name of this host, by which neighbours are known
- */
-void nic_outbound_divide(
-	struct nic_outbound *outbound, const struct nic_peers *destinations, const char *host);
+/* Divide anew, after `destinations`, which all take part, have been measured. */
+void nic_outbound_divide(struct nic_outbound *outbound, const struct nic_peers *destinations);
 
 #endif

@@ -53,10 +53,15 @@ static struct nic_address *next_address(
 	return address_at(key_map_next(&peers->addresses, address ? &address->node : NULL));
 }
 
-void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction, struct inbound *inbound,
-	struct inbound_nic *nic)
+void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction,
+	const struct directory_host *host, struct nic_part far, struct nic_part near)
 {
-	*peers = (struct nic_peers){.direction = direction, .inbound = inbound, .nic = nic};
+	*peers = (struct nic_peers){.direction = direction, .far = far, .near = near, .host = host};
+}
+
+bool nic_peers_is_near(const struct nic_peers *peers, const struct nic_peer *peer)
+{
+	return strcmp(peer->host, peers->host->name) == 0;
 }
 
 /* ---- peers ---- */
@@ -68,24 +73,34 @@ static struct nic_peer *add_peer(struct nic_peers *peers, const struct in6_addr 
 	if (!peer)
 		return NULL;
 	peer->identity = *identity;
-	if (inbound_add_pair(peers->inbound, peers->nic, &peer->pair) < 0)
-		goto fail;
-	if (key_map_add(&peers->peers, &peer->node, &peer->identity, sizeof peer->identity) < 0)
-		goto fail_map;
-	return peer;
-
-fail_map:
-	inbound_remove_pair(peers->nic, &peer->pair);
-fail:
-	free(peer);
-	return NULL;
+	if (key_map_add(&peers->peers, &peer->node, &peer->identity, sizeof peer->identity) < 0) {
+		free(peer);
+		return NULL;
+	}
+	return peer; /* NOLINT(clang-analyzer-unix.Malloc): the map has it */
 }
 
 static void remove_peer(struct nic_peers *peers, struct nic_peer *peer)
 {
 	key_map_remove(&peers->peers, &peer->node);
-	inbound_remove_pair(peers->nic, &peer->pair);
+	if (peer->part)
+		inbound_remove_pair(peer->part->nic, &peer->pair);
 	free(peer);
+}
+
+/* A vNIC may move to this host, or away from it. */
+static int take_part(struct nic_peers *peers, struct nic_peer *peer)
+{
+	const struct nic_part *part = nic_peers_is_near(peers, peer) ? &peers->near : &peers->far;
+	int result;
+
+	if (peer->part == part)
+		return 0;
+	if (peer->part)
+		inbound_remove_pair(peer->part->nic, &peer->pair);
+	result = inbound_add_pair(part->inbound, part->nic, &peer->pair);
+	peer->part = result == 0 ? part : NULL;
+	return result;
 }
 
 /* The peer that an address leads to, as the directory is now; NULL if there is no memory. */
@@ -98,11 +113,17 @@ static struct nic_peer *lead(
 
 	if (!peer)
 		peer = add_peer(peers, &identity);
-	if (!peer || !nic)
+	if (!peer)
+		return NULL;
+	if (nic) {
+		memcpy(peer->name, nic->name, sizeof peer->name);
+		memcpy(peer->host, nic->host->name, sizeof peer->host);
+	}
+	if (take_part(peers, peer) == 0)
 		return peer;
-	memcpy(peer->name, nic->name, sizeof peer->name);
-	memcpy(peer->host, nic->host->name, sizeof peer->host);
-	return peer;
+	if (!peer->address_count)
+		remove_peer(peers, peer);
+	return NULL;
 }
 
 static void join(struct nic_address *address, struct nic_peer *peer)

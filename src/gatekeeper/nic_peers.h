@@ -20,15 +20,22 @@
 #include "gatekeeper/directory.h"
 #include "gatekeeper/inbound.h"
 
+/* Where peers take part in a division: in what is divided, as senders to (or destinations of) a vNIC. */
+struct nic_part {
+	struct inbound *inbound;
+	struct inbound_nic *nic;
+};
+
 struct nic_peer {
 	struct in6_addr identity; /* its first address; all zeroes: the outside */
 	char name[DIRECTORY_NAME_BYTES];
 	char host[DIRECTORY_NAME_BYTES];
 	uint64_t bytes; /* since it was first seen */
 	uint64_t packets;
-	double used;			  /* bytes per second, in the last period */
-	double smoothed;		  /* the same over a few tenths of a second, for people */
-	struct inbound_pair pair;	  /* its place in the division */
+	double used;	 /* bytes per second, in the last period */
+	double smoothed; /* the same over a few tenths of a second, for people */
+	const struct nic_part *part;
+	struct inbound_pair pair;	  /* its place there */
 	struct announcement announcement; /* of a sender: what its host has been told */
 	uint64_t period_bytes;
 	unsigned address_count; /* of those that have been seen */
@@ -37,8 +44,9 @@ struct nic_peer {
 
 struct nic_peers {
 	enum vnic_direction direction;
-	struct inbound *inbound; /* the division that peers have a part in */
-	struct inbound_nic *nic; /* of that */
+	struct nic_part far; /* of peers on other hosts */
+	struct nic_part near;
+	const struct directory_host *host; /* this one, by which the near ones are known */
 	struct key_map addresses;
 	struct key_map peers; /* by identity */
 	unsigned generation;  /* of the directory, when addresses were led last */
@@ -54,9 +62,15 @@ struct nic_census {
 	uint64_t now_ns;
 };
 
-/* @inbound, @nic: where peers take part */
-void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction, struct inbound *inbound,
-	struct inbound_nic *nic);
+/*
+ * @host: this one
+ * @far, @near: where peers on other hosts, and on this one, take part; may be the same
+ */
+void nic_peers_init(struct nic_peers *peers, enum vnic_direction direction,
+	const struct directory_host *host, struct nic_part far, struct nic_part near);
+
+/* Whether a peer is on this host. */
+bool nic_peers_is_near(const struct nic_peers *peers, const struct nic_peer *peer);
 
 /* Forget all; what the programs have counted stays. */
 void nic_peers_clear(struct nic_peers *peers);

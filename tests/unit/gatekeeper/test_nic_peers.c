@@ -14,7 +14,8 @@
 
 static struct directory *directory;
 static struct inbound inbound;
-static struct inbound_nic nic;
+static struct inbound_nic nic, near; /* what comes from other hosts, and from neighbours */
+static const struct directory_host here = {.name = "here"};
 static struct nic_peers peers;
 static struct nic_census census;
 
@@ -53,7 +54,9 @@ static void set_up(void)
 	directory = directory_with("h2", "10.0.0.2", "10.0.0.3");
 	inbound_init(&inbound, 1e9, 0, 0);
 	assert_int_equal(inbound_add_nic(&inbound, &nic, &promise), 0);
-	nic_peers_init(&peers, VNIC_RECEIVES, &inbound, &nic);
+	assert_int_equal(inbound_add_nic(&inbound, &near, &promise), 0);
+	nic_peers_init(&peers, VNIC_RECEIVES, &here, (struct nic_part){&inbound, &nic},
+		(struct nic_part){&inbound, &near});
 	census =
 		(struct nic_census){.who_has = who_has, .period_ns = PERIOD_NS, .now_ns = NS_PER_S};
 	measure();
@@ -133,6 +136,23 @@ static void who_moves_in_the_directory_is_another_sender_from_then_on(void **sta
 	release();
 }
 
+static void who_moves_to_this_host_becomes_a_neighbour(void **state)
+{
+	set_up();
+	send_to_guest("10.0.0.2");
+	measure();
+	assert_int_equal(near.pair_count, 0);
+	directory_destroy(directory);
+	directory = directory_with("here", "10.0.0.2", "10.0.0.3");
+	census.generation++;
+	send_to_guest("10.0.0.2");
+	measure();
+	assert_peer("10.0.0.2", 2);
+	assert_int_equal(nic.pair_count, 0);
+	assert_int_equal(near.pair_count, 1);
+	release();
+}
+
 static void the_silent_are_forgotten(void **state)
 {
 	set_up();
@@ -151,7 +171,7 @@ static void the_silent_are_forgotten(void **state)
 /* Two neighbours and one elsewhere, who all take what they can get. */
 static void a_maximum_covers_neighbours_and_the_uplink(void **state)
 {
-	struct in6_addr near[2] = {address_of("10.0.0.1"), address_of("10.0.0.2")};
+	struct in6_addr neighbours[2] = {address_of("10.0.0.1"), address_of("10.0.0.2")};
 	struct nic_peer *peer = NULL;
 	struct nic_outbound outbound;
 	double sum = 0;
@@ -159,7 +179,9 @@ static void a_maximum_covers_neighbours_and_the_uplink(void **state)
 	set_up();
 	nic_peers_clear(&peers);
 	assert_int_equal(nic_outbound_init(&outbound, 300, 0), 0);
-	nic_peers_init(&peers, VNIC_SENDS, &outbound.division, &outbound.nic);
+	nic_peers_init(&peers, VNIC_SENDS, &here,
+		(struct nic_part){&outbound.division, &outbound.nic},
+		(struct nic_part){&outbound.division, &outbound.nic});
 	send_from_guest("10.9.9.9", "10.0.0.1");
 	send_from_guest("10.9.9.9", "10.0.0.2");
 	send_from_guest("10.9.9.9", "10.0.0.3");
@@ -167,16 +189,16 @@ static void a_maximum_covers_neighbours_and_the_uplink(void **state)
 	directory = directory_with("here", "10.0.0.1", "10.0.0.9");
 	assert_int_equal(
 		directory_add_nic(directory, "here",
-			&(struct directory_nic){.addresses = {near[1]}, .address_count = 1}),
+			&(struct directory_nic){.addresses = {neighbours[1]}, .address_count = 1}),
 		0);
 	measure();
 	for (unsigned period = 0; period < 100; period++) {
 		while ((peer = nic_peers_next(&peers, peer)))
 			peer->pair.used = fmin(peer->pair.allowed, 250);
-		nic_outbound_divide(&outbound, &peers, "here");
+		nic_outbound_divide(&outbound, &peers);
 	}
 	for (unsigned i = 0; i < 2; i++)
-		sum += nic_peers_find(&peers, &near[i])->pair.allowed;
+		sum += nic_peers_find(&peers, &neighbours[i])->pair.allowed;
 	assert_true(fabs(sum - 200) < 2);
 	assert_true(fabs(outbound.ceil - 100) < 2);
 	nic_peers_clear(&peers);
@@ -191,6 +213,7 @@ int main(void)
 		cmocka_unit_test(addresses_that_are_nobodys_are_one_sender),
 		cmocka_unit_test(what_was_there_before_us_is_not_this_periods),
 		cmocka_unit_test(who_moves_in_the_directory_is_another_sender_from_then_on),
+		cmocka_unit_test(who_moves_to_this_host_becomes_a_neighbour),
 		cmocka_unit_test(the_silent_are_forgotten),
 		cmocka_unit_test(a_maximum_covers_neighbours_and_the_uplink),
 	};
