@@ -50,8 +50,9 @@ static void describe_limit(
 
 	if (!limit)
 		return;
-	memcpy(flow->limited_by, limit->told_by, sizeof flow->limited_by);
 	flow->traffic.limit = rate_limit_at(&limit->limit, (double)limits->most, clock_now_ns());
+	if (!isinf(flow->traffic.limit))
+		memcpy(flow->limited_by, limit->told_by, sizeof flow->limited_by);
 	flow->traffic.queue_bytes = limit->counters.backlog_bytes;
 	flow->traffic.drops = limit->counters.drops;
 }

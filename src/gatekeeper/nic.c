@@ -113,6 +113,7 @@ static int set_classes(struct nic *nic, const struct nic_place *place)
 		return result;
 	class.parent = class.minor;
 	class.minor = (uint16_t)(FIRST_REST + nic->slot);
+	class.queue_bytes = shaper_queue_bytes(class.ceil);
 	nic->ceil_in_force = ceil;
 	return shaper_set(place->uplink, &class);
 }

@@ -7,10 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 
 /* A class is changed when its limit has changed by more than this part. */
 #define CHANGE 0.005
+
+/* A limit that means nothing any more: its class stays for so long, then without traffic for so long. */
+#define LINGER_NS (5 * NS_PER_S)
+#define DRAIN_NS NS_PER_S
 
 static struct nic_limit *limit_at(struct key_map_node *node)
 {
@@ -88,10 +93,10 @@ static int set_addresses(
 {
 	int result = 0;
 
-	for (unsigned i = 0; i < peer->address_count && limit->applied > 0 && result == 0; i++)
+	for (unsigned i = 0; i < peer->address_count && limit->is_led && result == 0; i++)
 		result = vnic_programs_set_class(limits->programs, limits->direction,
 			&peer->addresses[i], SHAPER_CLASSID(limit->minor));
-	for (unsigned i = 0; i < limit->address_count && limit->applied > 0; i++)
+	for (unsigned i = 0; i < limit->address_count && limit->is_led; i++)
 		if (!has_address(peer->addresses, peer->address_count, &limit->addresses[i]))
 			(void)vnic_programs_set_class(
 				limits->programs, limits->direction, &limit->addresses[i], 0);
@@ -162,9 +167,17 @@ static int set_classes(struct nic_limits *limits, const struct nic_limit *limit,
 	return result;
 }
 
+static int lead(struct nic_limits *limits, struct nic_limit *limit)
+{
+	int result = set_classes(limits, limit, SHAPER_CLASSID(limit->minor));
+
+	limit->is_led = result == 0;
+	return result;
+}
+
+/* First nothing more goes into the class, then it goes, with what still waits in it. */
 static void drop(struct nic_limits *limits, struct nic_limit *limit)
 {
-	/* First nothing more goes into the class, then it goes, with what still waits in it. */
 	(void)set_classes(limits, limit, 0);
 	if (limit->applied > 0)
 		(void)shaper_unset(limits->shaper, limit->minor);
@@ -172,24 +185,56 @@ static void drop(struct nic_limits *limits, struct nic_limit *limit)
 	free(limit);
 }
 
-static int apply(struct nic_limits *limits, struct nic_limit *limit, double bytes_per_s)
+static int set_rate(struct nic_limits *limits, struct nic_limit *limit, double bytes_per_s)
 {
+	uint32_t queue_bytes = shaper_queue_bytes((uint64_t)bytes_per_s);
 	const struct shaper_class class = {
 		.minor = limit->minor,
 		.parent = limits->parent,
 		.rate = (uint64_t)(bytes_per_s / 100) + 1,
 		.ceil = (uint64_t)bytes_per_s + 1,
+		.queue_bytes = queue_bytes == limit->queue_bytes ? 0 : queue_bytes,
 	};
-	bool is_new = limit->applied == 0;
 	int result;
 
-	if (!is_new && fabs(bytes_per_s - limit->applied) <= CHANGE * limit->applied)
+	if (limit->applied > 0 && fabs(bytes_per_s - limit->applied) <= CHANGE * limit->applied)
 		return 0;
 	result = shaper_set(limits->shaper, &class);
 	if (result < 0)
 		return result;
 	limit->applied = bytes_per_s;
-	return is_new ? set_classes(limits, limit, SHAPER_CLASSID(limit->minor)) : 0;
+	limit->queue_bytes = queue_bytes;
+	return 0;
+}
+
+static int apply(struct nic_limits *limits, struct nic_limit *limit, double bytes_per_s)
+{
+	int result = set_rate(limits, limit, bytes_per_s);
+
+	limit->lifted_ns = 0;
+	return result || limit->is_led ? result : lead(limits, limit);
+}
+
+/*
+ * Take leave of a limit that means nothing any more, step by step: its class has no ceiling of its own for
+ * a while, then its peer's traffic goes with the rest while its queue empties, then it goes.
+ */
+static int retire(struct nic_limits *limits, struct nic_limit *limit, uint64_t now_ns)
+{
+	uint64_t since_ns = now_ns - limit->lifted_ns;
+
+	if (limit->applied == 0 || (!limit->is_led && since_ns > LINGER_NS + DRAIN_NS)) {
+		drop(limits, limit);
+		return 0;
+	}
+	if (!limit->lifted_ns) {
+		limit->lifted_ns = now_ns;
+		return set_rate(limits, limit, (double)limits->most);
+	}
+	if (since_ns <= LINGER_NS)
+		return 0;
+	limit->is_led = false;
+	return set_classes(limits, limit, 0);
 }
 
 unsigned nic_limits_apply(struct nic_limits *limits, uint64_t now_ns)
@@ -202,10 +247,8 @@ unsigned nic_limits_apply(struct nic_limits *limits, uint64_t now_ns)
 		double bytes_per_s = rate_limit_at(&limit->limit, (double)limits->most, now_ns);
 
 		next = key_map_next(&limits->by_peer, node);
-		if (isinf(bytes_per_s))
-			drop(limits, limit);
-		else
-			failures += apply(limits, limit, bytes_per_s) < 0;
+		failures += (isinf(bytes_per_s) ? retire(limits, limit, now_ns)
+						: apply(limits, limit, bytes_per_s)) < 0;
 	}
 	return failures;
 }
@@ -259,6 +302,7 @@ static void adopt_rate(
 	if (!limit)
 		return;
 	limit->applied = (double)ceil;
+	limit->is_led = true;
 	rate_limit_tell(&limit->limit, limit->applied, adoption->now_ns);
 }
 

@@ -7,6 +7,7 @@
 #define SLUICE_GATEKEEPER_NIC_LIMITS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/key_map.h"
@@ -21,7 +22,10 @@ struct nic_limit {
 	unsigned address_count;
 	char told_by[DIRECTORY_NAME_BYTES]; /* the host whose agent has set it */
 	struct rate_limit limit;
-	double applied; /* bytes per second; 0: it has no class yet */
+	double applied;	      /* bytes per second; 0: it has no class yet */
+	uint32_t queue_bytes; /* of its class */
+	bool is_led;	      /* its peer's traffic goes into that */
+	uint64_t lifted_ns;   /* when it came to mean nothing; 0: it means something */
 	uint16_t minor;
 	struct shaper_counters counters; /* of its class, as noted last */
 	struct key_map_node node;
@@ -58,8 +62,9 @@ int nic_limits_tell(struct nic_limits *limits, const struct directory_nic *peer,
 	const char *told_by, double bytes_per_s, uint64_t now_ns);
 
 /*
- * Bring classes up to date with what the limits are now, and drop those that have faded. Returns the
- * number that could not be applied.
+ * Bring classes up to date with what the limits are now, and drop those that have faded: not at once, as
+ * they may come back, and not before their queues are empty. Returns the number that could not be
+ * applied.
  */
 unsigned nic_limits_apply(struct nic_limits *limits, uint64_t now_ns);
 

@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <netlink/route/class.h>
 #include <netlink/route/qdisc.h>
+#include <netlink/route/qdisc/fifo.h>
 #include <netlink/route/qdisc/htb.h>
 #include <netlink/route/tc.h>
 #include <stdio.h>
@@ -18,6 +19,11 @@
 /* What a class may send at once, in time at its rate; a timer tick and a few large packets. */
 #define BURST_PER_RATE (1. / 1000)
 #define BURST_BYTES_MIN (64u << 10)
+
+/* What may wait in a class, in time at its ceiling; and at least a few large packets. */
+#define QUEUE_PER_RATE (30. / 1000)
+#define QUEUE_BYTES_MIN (256u << 10)
+#define QUEUE_BYTES_MAX (64u << 20)
 
 #define QUANTUM_BYTES_MIN (64u << 10)
 #define QUANTUM_BYTES_MAX (8u << 20)
@@ -156,7 +162,8 @@ int shaper_set_link(struct shaper *shaper, uint64_t link_bytes_per_s)
 	const struct shaper_class host = {.minor = SHAPER_HOST,
 		.parent = SHAPER_LINK,
 		.rate = link_bytes_per_s / 100 + 1,
-		.ceil = link_bytes_per_s};
+		.ceil = link_bytes_per_s,
+		.queue_bytes = shaper_queue_bytes(link_bytes_per_s)};
 	int result = shaper_set(shaper, &link);
 
 	return result ? result : shaper_set(shaper, &host);
@@ -271,6 +278,31 @@ static uint32_t quantum_bytes(double weight)
 	return (uint32_t)(bytes < QUANTUM_BYTES_MAX ? bytes : QUANTUM_BYTES_MAX);
 }
 
+uint32_t shaper_queue_bytes(uint64_t bytes_per_s)
+{
+	uint32_t bytes = QUEUE_BYTES_MIN;
+
+	while (bytes < QUEUE_BYTES_MAX && bytes < (double)bytes_per_s * QUEUE_PER_RATE)
+		bytes *= 2;
+	return bytes;
+}
+
+static int set_queue(struct shaper *shaper, const struct shaper_class *class)
+{
+	struct rtnl_qdisc *qdisc = rtnl_qdisc_alloc();
+	int result;
+
+	if (!qdisc)
+		return -ENOMEM;
+	rtnl_tc_set_ifindex(TC_CAST(qdisc), shaper->ifindex);
+	rtnl_tc_set_parent(TC_CAST(qdisc), TC_HANDLE(SHAPER_MAJOR, class->minor));
+	rtnl_tc_set_kind(TC_CAST(qdisc), "bfifo");
+	rtnl_qdisc_fifo_set_limit(qdisc, (int)class->queue_bytes);
+	result = rtnl_qdisc_add(shaper->socket, qdisc, NLM_F_CREATE | NLM_F_REPLACE);
+	rtnl_qdisc_put(qdisc);
+	return netlink_errno(result);
+}
+
 int shaper_set(struct shaper *shaper, const struct shaper_class *class)
 {
 	struct rtnl_class *described = describe_class(shaper, class->minor);
@@ -285,9 +317,12 @@ int shaper_set(struct shaper *shaper, const struct shaper_class *class)
 	rtnl_htb_set_rbuffer(described, burst_bytes(class->rate));
 	rtnl_htb_set_cbuffer(described, burst_bytes(class->ceil));
 	rtnl_htb_set_quantum(described, quantum_bytes(class->weight));
-	result = rtnl_class_add(shaper->socket, described, NLM_F_CREATE | NLM_F_REPLACE);
+	result = netlink_errno(
+		rtnl_class_add(shaper->socket, described, NLM_F_CREATE | NLM_F_REPLACE));
 	rtnl_class_put(described);
-	return netlink_errno(result);
+	if (result == 0 && class->queue_bytes)
+		result = set_queue(shaper, class);
+	return result;
 }
 
 int shaper_unset(struct shaper *shaper, uint16_t minor)

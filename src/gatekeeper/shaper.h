@@ -31,10 +31,11 @@ struct shaper;
 /* Rates in bytes per second. */
 struct shaper_class {
 	uint16_t minor;
-	uint16_t parent; /* SHAPER_LINK or another class's minor */
-	uint64_t rate;	 /* guaranteed; at least 1 */
-	uint64_t ceil;	 /* with what can be borrowed; at least `rate` */
-	double weight;	 /* of what it borrows, beside its siblings; 0: 1 */
+	uint16_t parent;      /* SHAPER_LINK or another class's minor */
+	uint64_t rate;	      /* guaranteed; at least 1 */
+	uint64_t ceil;	      /* with what can be borrowed; at least `rate` */
+	double weight;	      /* of what it borrows, beside its siblings; 0: 1 */
+	uint32_t queue_bytes; /* what may wait in it, without children; 0: as it is */
 };
 
 struct shaper_counters {
@@ -65,6 +66,13 @@ void shaper_remove(struct shaper *shaper);
 
 /* Change the netdev's rate. Returns 0 or a negative errno. */
 int shaper_set_link(struct shaper *shaper, uint64_t link);
+
+/*
+ * What should be able to wait in a class at most, in powers of two so that it seldom changes: bytes of
+ * some tens of milliseconds. A guest's packets are of up to 64 KiB, and the kernel's default is a
+ * thousand of whatever size, which can be seconds.
+ */
+uint32_t shaper_queue_bytes(uint64_t bytes_per_s);
 
 /* Create or change a class; running traffic stays in it. Returns 0 or a negative errno. */
 int shaper_set(struct shaper *shaper, const struct shaper_class *class);

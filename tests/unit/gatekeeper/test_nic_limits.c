@@ -87,6 +87,13 @@ static bool shows(const char *words)
 	return run(command);
 }
 
+/* Let limits that mean nothing at that time go, with all the time it takes. */
+static void fade(uint64_t now_ns)
+{
+	for (unsigned s = 0; s < 10; s++)
+		assert_int_equal(nic_limits_apply(&limits, now_ns + s * 1000000000ull), 0);
+}
+
 static void all_addresses_of_a_peer_share_one_class(void **state)
 {
 	set_up();
@@ -109,7 +116,7 @@ static void an_address_that_moves_to_another_peer_is_limited_as_that(void **stat
 	assert_int_equal(class_of(first), SHAPER_CLASSID(0x100));
 	assert_int_equal(class_of(second), SHAPER_CLASSID(0x101));
 	assert_int_equal(tell(first, first, 1, INFINITY), 0);
-	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	fade(NOW_NS);
 	assert_int_equal(class_of(first), 0);
 	assert_int_equal(class_of(second), SHAPER_CLASSID(0x101));
 	release();
@@ -120,9 +127,40 @@ static void a_limit_that_has_faded_leaves_nothing(void **state)
 	set_up();
 	assert_int_equal(tell(first, first, 1, 1e6), 0);
 	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
-	assert_int_equal(nic_limits_apply(&limits, UINT64_MAX / 2), 0);
+	fade(UINT64_MAX / 2);
 	assert_int_equal(class_of(first), 0);
 	assert_false(shows("5157:100 "));
+	release();
+}
+
+static void a_lifted_limit_keeps_its_class_until_its_queue_is_empty(void **state)
+{
+	set_up();
+	assert_int_equal(tell(first, first, 1, 1e6), 0);
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	assert_int_equal(tell(first, first, 1, INFINITY), 0);
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	assert_true(shows("5157:100 .*ceil 1Gbit"));
+	assert_int_equal(class_of(first), SHAPER_CLASSID(0x100));
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS + 5500000000ull), 0);
+	assert_int_equal(class_of(first), 0);
+	assert_true(shows("5157:100 ")); /* with what still waits in it */
+	assert_int_equal(tell(first, first, 1, 1e6), 0);
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	assert_true(shows("5157:100 .*ceil 8Mbit"));
+	assert_int_equal(class_of(first), SHAPER_CLASSID(0x100));
+	release();
+}
+
+static void what_waits_for_a_limit_is_bounded_in_bytes(void **state)
+{
+	set_up();
+	assert_int_equal(tell(first, first, 1, 1e6), 0);
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	assert_true(run("tc qdisc show dev v0 | grep -q 'bfifo .*parent 5157:100 limit 256Kb'"));
+	assert_int_equal(tell(first, first, 1, 100e6), 0);
+	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
+	assert_true(run("tc qdisc show dev v0 | grep -q 'bfifo .*parent 5157:100 limit 4Mb'"));
 	release();
 }
 
@@ -154,7 +192,7 @@ static void a_successor_goes_on_with_what_is_in_force(void **state)
 	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
 	assert_int_equal(class_of(first), class_of(second));
 	assert_int_equal(class_of(third), SHAPER_CLASSID(0x101));
-	assert_int_equal(nic_limits_apply(&limits, UINT64_MAX / 2), 0);
+	fade(UINT64_MAX / 2);
 	assert_int_equal(class_of(first), 0);
 	assert_int_equal(class_of(third), 0);
 	assert_false(shows("parent 5157:1 .*ceil 16Mbit"));
@@ -167,6 +205,8 @@ int main(void)
 		cmocka_unit_test(all_addresses_of_a_peer_share_one_class),
 		cmocka_unit_test(an_address_that_moves_to_another_peer_is_limited_as_that),
 		cmocka_unit_test(a_limit_that_has_faded_leaves_nothing),
+		cmocka_unit_test(a_lifted_limit_keeps_its_class_until_its_queue_is_empty),
+		cmocka_unit_test(what_waits_for_a_limit_is_bounded_in_bytes),
 		cmocka_unit_test(there_are_only_so_many),
 		cmocka_unit_test(a_successor_goes_on_with_what_is_in_force),
 	};
