@@ -22,7 +22,7 @@
 #define SENDERS_PER_NIC 5u
 #define PAIRS_PER_HOST (NICS_PER_HOST * SENDERS_PER_NIC)
 #define LINK 125e6 /* bytes per second */
-#define HEADROOM 0.05
+#define HEADROOM 0.03
 #define PERIOD_NS 5000000ull
 #define GRAIN (65536. * NS_PER_S / PERIOD_NS)
 #define ON_PERIODS 400. /* two seconds, on average */

@@ -18,7 +18,7 @@
 #define PERIOD_NS_DEFAULT (5 * NS_PER_MS)
 #define PERIOD_NS_MIN NS_PER_MS
 #define PERIOD_NS_MAX (100 * NS_PER_MS)
-#define HEADROOM 0.05
+#define HEADROOM 0.03
 
 /* ---- addresses ---- */
 

@@ -10,6 +10,9 @@
 /* Limits are lifted after so many periods without a shortage: a lull is not the end of contention. */
 #define CALM_PERIODS 20u
 
+/* The last period's part in what is used over a few. */
+#define NEWEST 0.2
+
 /* The target follows traffic beyond the capacity down to this part of it. */
 #define TARGET_PART_MIN 0.5
 
@@ -118,14 +121,16 @@ static void sum_up(struct inbound_nic *nic, double grain)
 }
 
 /*
- * EyeQ's correction (section 4.2.1 there), for what the limits do not govern: bursts, senders
- * without an agent, shapers that are not exact.
+ * EyeQ's correction (section 4.2.1 there), for what the limits do not govern: senders without an agent,
+ * shapers that are not exact. The target cannot rise above the capacity, so what is uneven only from
+ * one period to the next must not lower it: it would stay below.
  */
 static void correct_target(struct inbound *inbound, double used)
 {
 	double capacity = inbound->capacity;
 
-	inbound->target *= (3 * capacity - used) / (2 * capacity);
+	inbound->used += (used - inbound->used) * NEWEST;
+	inbound->target *= (3 * capacity - inbound->used) / (2 * capacity);
 	inbound->target = fmin(capacity, fmax(TARGET_PART_MIN * capacity, inbound->target));
 }
 

@@ -49,6 +49,7 @@ struct inbound_nic {
 struct inbound {
 	double capacity; /* of the link, without the headroom that keeps its queue empty */
 	double target;	 /* what is divided: less than the capacity after traffic exceeded that */
+	double used;	 /* by all vNICs, over the last few periods */
 	double grain;	 /* what one of the largest packets makes of a period's measure */
 	bool is_contended;
 	unsigned calm_periods; /* in a row in which nobody was short */

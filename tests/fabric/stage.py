@@ -11,7 +11,7 @@ from fabric import Fabric
 from series import Series
 
 LINK = 1000  # Mbit/s
-HEADROOM = 0.05  # of a link, which Gatekeeper does not give away
+HEADROOM = 0.03  # of a link, which Gatekeeper does not give away
 CAPACITY = (1 - HEADROOM) * LINK
 FLOOD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flood.py")
 

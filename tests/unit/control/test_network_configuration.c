@@ -193,8 +193,8 @@ static void promises_that_do_not_fit_the_link_are_refused_with_the_shortfall(voi
 	expect(NETWORK "nics: [{name: a, netdev: tap0, receive: {min: 600Mbit}}, {name: b, netdev: "
 		       "tap1, receive: {min: 400Mbit}}]\n",
 		"nics",
-		"the 'min' of all 'receive' add up to 1000 Mbit, and the link has 950 to give; "
-		"lower them by 50 Mbit");
+		"the 'min' of all 'receive' add up to 1000 Mbit, and the link has 970 to give; "
+		"lower them by 30 Mbit");
 }
 
 static const char *write_key(const char *text, mode_t mode)

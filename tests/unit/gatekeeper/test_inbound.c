@@ -25,6 +25,7 @@ struct sender {
 	double limit_next; /* on its way */
 	double delivered;
 	bool is_deaf;  /* knows no limits */
+	double wobble; /* sends so much more and less than its limit, in turns */
 	bool is_lumpy; /* sends the largest packets only */
 	double wait; /* lumpy: periods until it may send the next one, however its limit changes */
 };
@@ -87,9 +88,12 @@ static double send_lumps(struct sender *sender)
 	return sent;
 }
 
-static double send_smoothly(const struct sender *sender)
+static double send_smoothly(struct sender *sender)
 {
-	return fmin(fmin(sender->demand, LINK), sender->is_deaf ? INFINITY : sender->limit);
+	double limit = sender->is_deaf ? INFINITY : sender->limit * (1 + sender->wobble);
+
+	sender->wobble = -sender->wobble;
+	return fmin(fmin(sender->demand, LINK), limit);
 }
 
 /* One period of traffic; what was lost on the way is in `lost`. */
@@ -287,6 +291,16 @@ static double average(const struct sender *sender, unsigned periods)
 	return sum / periods;
 }
 
+static void what_is_uneven_only_between_periods_costs_no_bandwidth(void **state)
+{
+	struct inbound_nic *nic = add_nic(0, INFINITY, 1);
+	struct sender *sender = add_sender(nic, INFINITY);
+
+	sender->wobble = 0.05;
+	run(SETTLED);
+	assert_true(average(sender, 100) >= 0.995 * CAPACITY);
+}
+
 static void large_packets_and_pauses_cost_nobody_their_share(void **state)
 {
 	struct inbound_nic *victim = add_nic(500, INFINITY, 1), *other = add_nic(0, INFINITY, 1);
@@ -347,6 +361,7 @@ int main(void)
 		INBOUND_TEST(demand_that_grows_is_hardly_held_back),
 		INBOUND_TEST(who_knows_no_limits_costs_the_others_but_no_loss),
 		INBOUND_TEST(noise_neither_starves_nor_overloads),
+		INBOUND_TEST(what_is_uneven_only_between_periods_costs_no_bandwidth),
 		INBOUND_TEST(large_packets_and_pauses_cost_nobody_their_share),
 		INBOUND_TEST(limits_are_lifted_when_contention_is_over),
 		INBOUND_TEST(a_slower_link_cuts_guarantees_alike),
