@@ -26,6 +26,7 @@
 struct control_settings {
 	char *socket;
 	char *group;
+	char *metrics;
 };
 
 struct sidecore_settings {

@@ -24,6 +24,7 @@
 static const cyaml_schema_field_t control_fields[] = {
 	TEXT(OPTIONAL, socket, control_settings),
 	TEXT(OPTIONAL, group, control_settings),
+	TEXT(OPTIONAL, metrics, control_settings),
 	CYAML_FIELD_END,
 };
 

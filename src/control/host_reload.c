@@ -137,6 +137,24 @@ static void compare_disks(const struct host *host, const struct configuration *n
 	}
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+static void compare_control(
+	const struct host *host, const struct configuration *next, struct refusals *refusals)
+{
+	static const struct control_settings none;
+	const struct control_settings *now = host->configuration->control, *then = next->control;
+
+	now = now ? now : &none;
+	then = then ? then : &none;
+	if (!is_same_text(now->socket, then->socket) || !is_same_text(now->group, then->group) ||
+		!is_same_text(now->metrics, then->metrics))
+		refuse(refusals, "part", "control", "has changed");
+}
+
 /* The network's part of a configuration, as text to be freed; it has no end but its length. */
 static char *network_text(const struct configuration *configuration, size_t *length)
 {
@@ -171,6 +189,7 @@ static int refuse_what_is_fixed(
 
 	if (!unused)
 		return error_set(error, -ENOMEM, "out of memory");
+	compare_control(host, next, &refusals);
 	compare_sidecores(host, next, unused, &refusals);
 	compare_pools(host, next, unused, &refusals);
 	compare_network(host, next, &refusals);
