@@ -43,10 +43,11 @@ static int daemon_status(void *context, const json_t *params, json_t **result, s
 {
 	const struct host *host = context;
 
-	*result = json_pack("{s:s, s:i, s:i, s:i, s:i}", "version", SLUICE_VERSION, "pid",
+	*result = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "version", SLUICE_VERSION, "pid",
 		(int)getpid(), "sidecores", (int)host->sidecore_count, "pools",
 		(int)host->configuration->pools_count, "disks",
-		(int)host->configuration->disks_count);
+		(int)host->configuration->disks_count, "nics",
+		(int)host->configuration->nics_count);
 	json_object_set_new(*result, "cluster", describe_cluster(host));
 	return 0;
 }
@@ -80,6 +81,12 @@ const struct rpc_method control_methods[] = {
 	{"disk.add", method_disk_add},
 	{"disk.remove", method_disk_remove},
 	{"disk.set", method_disk_set},
+	{"nic.list", method_nic_list},
+	{"nic.show", method_nic_show},
+	{"nic.add", method_nic_add},
+	{"nic.set", method_nic_set},
+	{"nic.remove", method_nic_remove},
+	{"net.show", method_net_show},
 	{"pool.list", pool_list},
 	{"pool.show", pool_show},
 	{"sidecore.list", sidecore_list},

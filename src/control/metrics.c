@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "control/exposition.h"
+#include "control/metrics_network.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -207,6 +208,16 @@ static void write_build(FILE *to)
 	exposition_write(to, &group, &subject, 1);
 }
 
+static void write_network(FILE *to, struct agent *agent)
+{
+	struct agent_status *status;
+
+	if (!agent || agent_status(agent, &status, NULL) < 0)
+		return;
+	metrics_write_network(to, status);
+	agent_status_free(status);
+}
+
 char *metrics_text(const struct host *host, size_t *length)
 {
 	char *text = NULL;
@@ -219,6 +230,7 @@ char *metrics_text(const struct host *host, size_t *length)
 	write_pools(to, host);
 	write_disks(to, host);
 	write_tiers(to, host);
+	write_network(to, host->agent);
 	if (fclose(to) == 0)
 		return text;
 	free(text);

@@ -49,9 +49,9 @@ static int check(const struct options *options)
 
 	if (load_file(options->config, &configuration) < 0)
 		return EXIT_FAILURE;
-	printf("%s: good: %u sidecores, %u pools, %u disks\n", options->config,
+	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs\n", options->config,
 		configuration->sidecores_count, configuration->pools_count,
-		configuration->disks_count);
+		configuration->disks_count, configuration->nics_count);
 	configuration_free(configuration);
 	return EXIT_SUCCESS;
 }
@@ -111,6 +111,7 @@ static int open_signals(void)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	/* A write beyond RLIMIT_FSIZE is an error to one guest, not the end of all. */
 	signal(SIGXFSZ, SIG_IGN);
@@ -153,8 +154,8 @@ static void serve_clients(const struct entrances *entrances)
 	}
 }
 
-/* Until a signal says stop. */
-static void run(struct host *host, const struct entrances *entrances)
+/* Until a signal says stop; returns which. */
+static uint32_t run(struct host *host, const struct entrances *entrances)
 {
 	struct signalfd_siginfo signal;
 
@@ -163,7 +164,7 @@ static void run(struct host *host, const struct entrances *entrances)
 		if (read(entrances->signals, &signal, sizeof signal) != sizeof signal)
 			continue;
 		if (signal.ssi_signo != SIGHUP)
-			return;
+			return signal.ssi_signo;
 		reload(host);
 	}
 }
@@ -222,6 +223,7 @@ static int serve(const struct options *options, struct configuration *configurat
 	struct host host = {
 		.file = options->config, .configuration = configuration, .ended = stop_self};
 	struct entrances entrances = {.signals = open_signals()};
+	bool is_final = false;
 	struct error error;
 	int result = 0;
 
@@ -237,17 +239,18 @@ static int serve(const struct options *options, struct configuration *configurat
 		result = error_set(&error, -EIO, "there is nothing to serve");
 	if (result == 0) {
 		open_metrics(&host, &entrances.metrics);
-		log_info("sluiced %s, disks: %u", SLUICE_VERSION, configuration->disks_count);
+		log_info("sluiced %s, disks: %u, vNICs: %u", SLUICE_VERSION,
+			configuration->disks_count, configuration->nics_count);
 		service_notify("READY=1");
-		run(&host, &entrances);
+		is_final = run(&host, &entrances) != SIGUSR1;
 		service_notify("STOPPING=1");
-		log_info("stopping");
+		log_info("stopping%s", is_final ? "" : ", for a successor");
 	} else {
 		log_error("%s", error.message);
 	}
 	metrics_server_close(entrances.metrics);
 	control_server_close(entrances.control);
-	host_stop(&host);
+	host_stop(&host, is_final);
 	close(entrances.signals);
 	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

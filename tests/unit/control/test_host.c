@@ -57,7 +57,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	host_stop(&fixture->host);
+	host_stop(&fixture->host, true);
 	unlink(fixture->file);
 	assert_int_equal(rmdir(fixture->directory), 0);
 	free(fixture);
@@ -235,7 +235,7 @@ static void a_sidecore_that_cannot_start_is_named_once(void **state)
 	configuration->sidecores[0] = sidecore;
 	configuration->sidecores_count = 1;
 	assert_int_equal(host_start(&host, configuration, -1, &error), -EINVAL);
-	host_stop(&host);
+	host_stop(&host, true);
 	assert_int_equal(strncmp(error.message, "sidecore 'io0': cannot run", 26), 0);
 }
 

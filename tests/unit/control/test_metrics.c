@@ -160,7 +160,7 @@ static void a_host_tells_of_its_sidecores_pools_disks_and_tiers(void **state)
 			fail_msg("not in it: %s", expected[i]);
 	free(text);
 	free(problems);
-	host_stop(&host);
+	host_stop(&host, true);
 }
 
 /* ---- over HTTP ---- */
