@@ -200,6 +200,11 @@ char *units_format_bytes(char *text, uint64_t bytes)
 	return format(text, bytes, largest_unit(byte_units, bytes, true));
 }
 
+char *units_format_bandwidth(char *text, uint64_t bytes_per_s)
+{
+	return format(text, bytes_per_s, largest_unit(bandwidth_units, bytes_per_s, false));
+}
+
 char *units_format_count(char *text, uint64_t count)
 {
 	return format(text, count, largest_unit(count_units, count, false));

@@ -176,10 +176,10 @@ int command_export(const struct cli *cli, int argc, char **argv)
 static void show_status(const json_t *status)
 {
 	printf("sluiced %s, process %" PRIu64 ": %" PRIu64 " sidecores, %" PRIu64 " pools, %" PRIu64
-	       " disks\n",
+	       " disks, %" PRIu64 " vNICs\n",
 		cli_text(status, "version"), cli_number(status, "pid"),
 		cli_number(status, "sidecores"), cli_number(status, "pools"),
-		cli_number(status, "disks"));
+		cli_number(status, "disks"), cli_number(status, "nics"));
 }
 
 int command_status(const struct cli *cli, int argc, char **argv)

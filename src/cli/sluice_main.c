@@ -26,8 +26,18 @@ static const struct command commands[] = {
 	{"pool show", command_pool_show, "NAME", "one pool, its device and its sidecore"},
 	{"sidecore list", command_sidecore_list, "",
 		"the hypervisor cores and what they have done"},
+	{"nic list", command_nic_list, "", "the vNICs: promises, and what they use"},
+	{"nic show", command_nic_show, "NAME", "one vNIC, and whom it talks to"},
+	{"nic add", command_nic_add, "NAME --netdev DEV [OPTIONS]",
+		"begin to keep promises to a vNIC"},
+	{"nic set", command_nic_set, "NAME [OPTIONS]", "change a vNIC's promises under traffic"},
+	{"nic remove", command_nic_remove, "NAME", "take a vNIC's promises and limits away"},
+	{"net show", command_net_show, "", "this host's link, and what its agent has done"},
+	{"net top", command_net_top, "[--interval 1s] [--count N]",
+		"watch vNICs and their busiest pairs"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
 		"drive a vhost-user-blk socket without a VM"},
+	{"demo net", command_demo_net, "[OPTIONS]", "a guarantee against a crowd, on this machine"},
 	{"reload", command_reload, "", "apply what has changed in sluice.yaml"},
 	{"export", command_export, "", "print the running configuration as sluice.yaml"},
 	{"status", command_status, "", "the daemon: version, process, how much it serves"},
@@ -53,6 +63,11 @@ static int command_help(const struct cli *cli, int argc, char **argv)
 	     "  --limit-iops N --limit-bytes N     a ceiling per second (and ...-burst)\n"
 	     "Options of disk add alone:\n"
 	     "  --pool NAME --image FILE --socket PATH --queues N --serial TEXT --read-only\n"
+	     "Options of nic add and nic set:\n"
+	     "  --receive-min 500Mbit --send-min 100Mbit     guaranteed\n"
+	     "  --receive-max 1Gbit --send-max 1Gbit         a ceiling; 'none' takes one back\n"
+	     "  --address ADDRESS                  again for each further one\n"
+	     "  --weight N                         share of what is left\n"
 	     "\nSee sluice(1).");
 	return EXIT_SUCCESS;
 }
@@ -173,8 +188,9 @@ int main(int argc, char **argv)
 
 		if (!words)
 			continue;
-		/* A benchmark has a help of its own. */
-		if (commands[i].run != command_bench && asks_for_help(argc - words, argv + words))
+		/* These have a help of their own. */
+		if (commands[i].run != command_bench && commands[i].run != command_demo_net &&
+			asks_for_help(argc - words, argv + words))
 			return command_help(&cli, argc, argv);
 		snprintf(name, sizeof name, "%s", commands[i].name);
 		argv[words - 1] = name;

@@ -109,6 +109,12 @@ void configuration_load_slo(
 	*slo = load_part(&slo_schema, text, length, problems);
 }
 
+void configuration_load_nic(
+	const char *text, size_t length, struct nic_settings **nic, struct problems *problems)
+{
+	*nic = load_part(&nic_schema, text, length, problems);
+}
+
 void configuration_free(struct configuration *configuration)
 {
 	unload(&configuration_schema, configuration);
@@ -122,6 +128,11 @@ void configuration_free_disk(struct disk_settings *disk)
 void configuration_free_slo(struct slo_settings *slo)
 {
 	unload(&slo_schema, slo);
+}
+
+void configuration_free_nic(struct nic_settings *nic)
+{
+	unload(&nic_schema, nic);
 }
 
 /* libcyaml cannot copy; it can write and read. */

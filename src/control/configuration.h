@@ -26,6 +26,7 @@
 struct control_settings {
 	char *socket;
 	char *group;
+	char *metrics;
 };
 
 struct sidecore_settings {
@@ -169,17 +170,20 @@ int configuration_load_file(const char *file, struct configuration **configurati
 	struct problems *problems, struct error *error);
 
 /*
- * The same for one entry of `disks`, and one `slo`, as the control protocol carries them (JSON, which
+ * The same for one entry of `disks`, one `slo`, and one entry of `nics`, as the control protocol carries them (JSON, which
  * is YAML). Values and references are not checked: that needs the pools.
  */
 void configuration_load_disk(
 	const char *text, size_t length, struct disk_settings **disk, struct problems *problems);
 void configuration_load_slo(
 	const char *text, size_t length, struct slo_settings **slo, struct problems *problems);
+void configuration_load_nic(
+	const char *text, size_t length, struct nic_settings **nic, struct problems *problems);
 
 void configuration_free(struct configuration *configuration);
 void configuration_free_disk(struct disk_settings *disk);
 void configuration_free_slo(struct slo_settings *slo);
+void configuration_free_nic(struct nic_settings *nic);
 
 /* A copy of its own memory, or NULL. */
 struct slo_settings *configuration_copy_slo(const struct slo_settings *slo);

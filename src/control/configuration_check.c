@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/claims.h"
+#include "control/control_values.h"
 #include "control/network_check.h"
 #include "control/references.h"
 #include "control/run_directory.h"
@@ -34,6 +35,13 @@ static bool survey_init(struct survey *survey, unsigned disks)
 	return survey->slos && survey->pools && claims_init(&survey->names, disks) == 0 &&
 	       claims_init(&survey->sockets, disks) == 0 &&
 	       claims_init(&survey->images, disks) == 0;
+}
+
+static void check_control(const struct configuration *configuration, struct problems *problems)
+{
+	struct sockaddr_storage metrics;
+
+	values_of_metrics(configuration->control, "control", &metrics, problems);
 }
 
 static void check_sidecores(const struct configuration *configuration, struct problems *problems)
@@ -203,6 +211,7 @@ out:
 
 void configuration_check(const struct configuration *configuration, struct problems *problems)
 {
+	check_control(configuration, problems);
 	check_sidecores(configuration, problems);
 	check_pools(configuration, problems);
 	check_disks(configuration, problems);

@@ -24,6 +24,7 @@
 static const cyaml_schema_field_t control_fields[] = {
 	TEXT(OPTIONAL, socket, control_settings),
 	TEXT(OPTIONAL, group, control_settings),
+	TEXT(OPTIONAL, metrics, control_settings),
 	CYAML_FIELD_END,
 };
 
@@ -185,3 +186,5 @@ const cyaml_schema_value_t disk_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct disk_settings, disk_fields)};
 const cyaml_schema_value_t slo_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct slo_settings, slo_fields)};
+const cyaml_schema_value_t nic_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct nic_settings, nic_fields)};

@@ -176,10 +176,9 @@ static void serve(struct control_server *server, struct connection *connection)
 		close_connection(connection);
 }
 
-bool control_server_wait(struct control_server *server, int other_fd)
+/* Returns how many there are. */
+static unsigned list_clients(const struct control_server *server, struct pollfd *fds)
 {
-	struct pollfd fds[CONTROL_CONNECTIONS_MAX + 2];
-
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS_MAX; i++) {
 		const struct connection *connection = &server->connections[i];
 
@@ -187,13 +186,24 @@ bool control_server_wait(struct control_server *server, int other_fd)
 		fds[i].events = connection->output ? POLLOUT : POLLIN;
 	}
 	fds[CONTROL_CONNECTIONS_MAX] = (struct pollfd){server->listener.socket, POLLIN, 0};
-	fds[CONTROL_CONNECTIONS_MAX + 1] = (struct pollfd){other_fd, POLLIN, 0};
-	if (poll(fds, CONTROL_CONNECTIONS_MAX + 2, -1) < 0)
-		return false;
+	return CONTROL_CONNECTIONS_MAX + 1;
+}
+
+void control_server_wait(
+	struct control_server *server, struct pollfd *others, unsigned count, int timeout_ms)
+{
+	struct pollfd fds[CONTROL_CONNECTIONS_MAX + 1 + CONTROL_OTHERS_MAX];
+	unsigned clients = list_clients(server, fds);
+
+	for (unsigned i = 0; i < count; i++)
+		others[i].revents = 0;
+	memcpy(&fds[clients], others, count * sizeof *others);
+	if (poll(fds, clients + count, timeout_ms) < 0)
+		return;
 	for (unsigned i = 0; i < CONTROL_CONNECTIONS_MAX; i++)
 		if (fds[i].fd >= 0 && fds[i].revents)
 			serve(server, &server->connections[i]);
 	if (fds[CONTROL_CONNECTIONS_MAX].revents)
 		accept_client(server);
-	return fds[CONTROL_CONNECTIONS_MAX + 1].revents;
+	memcpy(others, &fds[clients], count * sizeof *others);
 }

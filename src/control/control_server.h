@@ -14,6 +14,7 @@
 #include "control/rpc.h"
 
 #define CONTROL_CONNECTIONS_MAX 64u
+#define CONTROL_OTHERS_MAX 4u
 #define CONTROL_GROUP_DEFAULT "sluice"
 
 struct control_server;
@@ -29,7 +30,13 @@ int control_server_open(const char *path, const char *group, const struct rpc_me
 
 void control_server_close(struct control_server *server);
 
-/* Wait for clients, or for `other_fd` to be readable; serve the clients. Returns true if it was. */
-bool control_server_wait(struct control_server *server, int other_fd);
+/*
+ * Wait until clients, or some of `others`, have something for us, or for `timeout_ms` (-1: for ever);
+ * serve the clients.
+ *
+ * @others: at most CONTROL_OTHERS_MAX, whose `revents` are set
+ */
+void control_server_wait(
+	struct control_server *server, struct pollfd *others, unsigned count, int timeout_ms);
 
 #endif

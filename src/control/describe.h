@@ -1,10 +1,11 @@
-/* What the control protocol says about disks, pools and sidecores, as JSON. Units are in the keys. */
+/* What the control protocol says about disks, pools, sidecores and vNICs, as JSON. Units are in the keys. */
 #ifndef SLUICE_CONTROL_DESCRIBE_H
 #define SLUICE_CONTROL_DESCRIBE_H
 
 #include <jansson.h>
 
 #include "control/host.h"
+#include "gatekeeper/agent_status.h"
 
 /* One line's worth; for lists. */
 json_t *describe_disk_briefly(const struct host *host, unsigned index);
@@ -18,5 +19,9 @@ json_t *describe_sidecore(const struct sidecore *sidecore);
 
 /* How well etcd tells us of other hosts; null where the configuration does. */
 json_t *describe_cluster(const struct host *host);
+
+/* A vNIC with its busiest pairs, at most `flows` of them; brings them into order. */
+json_t *describe_nic(const struct host *host, struct nic_status *nic, unsigned flows);
+json_t *describe_network(const struct agent_status *status);
 
 #endif

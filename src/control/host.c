@@ -121,14 +121,17 @@ int host_start(
 	if (single_fd >= 0)
 		return start_single(host, single_fd, error);
 	start_disks(host);
-	return host_network_start(configuration, &host->agent, &host->cluster, error);
+	result = host_network_start(configuration, &host->agent, &host->cluster, error);
+	if (result == 0)
+		host_start_nics(host);
+	return result;
 }
 
-void host_stop(struct host *host)
+void host_stop(struct host *host, bool is_final)
 {
 	unsigned disks = host->disks ? host->configuration->disks_count : 0;
 
-	host_network_stop(host->agent, host->cluster);
+	host_network_stop(host->agent, host->cluster, is_final);
 	while (disks--)
 		disk_destroy(host->disks[disks].disk);
 	for (unsigned i = 0; host->pools && i < host->configuration->pools_count; i++)
@@ -138,6 +141,7 @@ void host_stop(struct host *host)
 		sidecore_stop(host->sidecores[--host->sidecore_count]);
 	configuration_free(host->configuration);
 	free(host->disks);
+	free(host->nics);
 	free(host->pools);
 	free(host->sidecores);
 }

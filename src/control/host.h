@@ -21,6 +21,10 @@ struct host_disk {
 	bool is_from_file; /* false: added over the control socket; a reload leaves it alone */
 };
 
+struct host_nic {
+	bool is_from_file; /* likewise */
+};
+
 struct host {
 	struct configuration *configuration; /* as it is now, changes over the socket included */
 	struct sidecore **sidecores;
@@ -29,8 +33,9 @@ struct host {
 	struct host_disk *disks;
 	struct agent *agent;	 /* of the network; NULL: there is none */
 	struct cluster *cluster; /* that tells the agent of others; NULL: the configuration does */
-	void (*ended)(void);	 /* the front end of the one disk on an inherited socket has gone */
-	const char *file;	 /* where the configuration came from; NULL: no file */
+	struct host_nic *nics;
+	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
+	const char *file;    /* where the configuration came from; NULL: no file */
 };
 
 /*
@@ -43,12 +48,18 @@ struct host {
 int host_start(
 	struct host *host, struct configuration *configuration, int single_fd, struct error *error);
 
-/* Destroy all disks, then pools, then sidecores. */
-void host_stop(struct host *host);
+/*
+ * Stop the network, then destroy all disks, pools and sidecores.
+ *
+ * @is_final: put netdevs back as they were found; otherwise what the agent enforces stays in force for
+ * a successor
+ */
+void host_stop(struct host *host, bool is_final);
 
-/* Index of a disk or pool; -ENOENT with the names there are in `error`. */
+/* Index of a disk, pool or vNIC; -ENOENT with the names there are in `error`. */
 int host_find_disk(const struct host *host, const char *name, struct error *error);
 int host_find_pool(const struct host *host, const char *name, struct error *error);
+int host_find_nic(const struct host *host, const char *name, struct error *error);
 
 /*
  * Add a disk. `settings` is taken over if that succeeds.
@@ -64,6 +75,23 @@ int host_remove_disk(struct host *host, unsigned index, struct error *error);
 int host_set_slo(
 	struct host *host, unsigned index, struct slo_settings *settings, struct error *error);
 int host_resize(struct host *host, unsigned index, const char *size, struct error *error);
+
+/* Add all vNICs of the configuration. One that cannot be added is logged and left out. */
+void host_start_nics(struct host *host);
+
+/*
+ * Add a vNIC. `settings` is taken over if that succeeds.
+ * Returns 0, -EINVAL for values that make no sense or without a network, or as agent_add_nic.
+ */
+int host_add_nic(
+	struct host *host, struct nic_settings *settings, bool is_from_file, struct error *error);
+
+/* Give a vNIC other settings, of the same name; taken over if that succeeds. As agent_set_nic. */
+int host_set_nic(
+	struct host *host, unsigned index, struct nic_settings *settings, struct error *error);
+
+/* Remove a vNIC; its netdev is as it was before. */
+int host_remove_nic(struct host *host, unsigned index, struct error *error);
 
 /*
  * Apply what has changed in the file. What cannot change while it runs is refused by name, and then

@@ -5,49 +5,9 @@
 #include "control/host.h"
 #include "control/references.h"
 #include "control/run_directory.h"
-#include "control/suggest.h"
 #include "control/values.h"
 
-#define NAMES_MAX 256
 #define REMOVE_TIMEOUT_MS 2000 /* other commands wait meanwhile */
-
-static int not_found(const char *what, const char *name, const char *const *names, unsigned count,
-	struct error *error)
-{
-	const char *nearest = suggest_nearest(name, names, count);
-
-	return error_set(error, -ENOENT, "there is no %s '%s'; %s%s%s", what, name,
-		nearest ? "did you mean '" : "see 'sluice ", nearest ? nearest : what,
-		nearest ? "'?" : " list'");
-}
-
-int host_find_disk(const struct host *host, const char *name, struct error *error)
-{
-	const struct configuration *configuration = host->configuration;
-	const char *names[NAMES_MAX];
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < configuration->disks_count; i++) {
-		if (strcmp(configuration->disks[i].name, name) == 0)
-			return (int)i;
-		if (count < NAMES_MAX)
-			names[count++] = configuration->disks[i].name;
-	}
-	return not_found("disk", name, names, count, error);
-}
-
-int host_find_pool(const struct host *host, const char *name, struct error *error)
-{
-	const struct configuration *configuration = host->configuration;
-	const char *names[CONFIGURATION_POOLS_MAX];
-
-	for (unsigned i = 0; i < configuration->pools_count; i++) {
-		if (strcmp(configuration->pools[i].name, name) == 0)
-			return (int)i;
-		names[i] = configuration->pools[i].name;
-	}
-	return not_found("pool", name, names, configuration->pools_count, error);
-}
 
 /* The numbers a disk is made with, and its pool's index; a negative errno if they make no sense. */
 static int understand(const struct host *host, const struct disk_settings *settings,

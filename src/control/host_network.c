@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "control/cluster_values.h"
 #include "control/network_values.h"
 #include "control/run_directory.h"
@@ -65,47 +64,23 @@ out:
 	return result;
 }
 
-static void add_nic(struct agent *agent, struct cluster *cluster,
-	const struct nic_settings *settings, struct problems *problems)
-{
-	struct nic_config config;
-	struct error error;
-	int result;
-
-	values_of_nic(settings, "", &config, problems);
-	result = agent_add_nic(agent, &config, &error);
-	if (result < 0)
-		log_error("%s", error.message);
-	else if (cluster && cluster_set_nic(cluster, &config) < 0)
-		log_error("vNIC '%s': no memory to tell others of it", config.name);
-}
-
 int host_network_start(const struct configuration *configuration, struct agent **agent,
 	struct cluster **cluster, struct error *error)
 {
 	const struct network_settings *settings = configuration->network;
-	struct problems *problems;
-	int result;
 
 	*agent = NULL;
 	*cluster = NULL;
 	if (!settings)
 		return 0;
-	result = settings->etcd ? start_in_cluster(settings, agent, cluster, error)
-				: start_agent(settings, NULL, agent, error);
-	if (result < 0)
-		return result;
-	problems = calloc(1, sizeof *problems);
-	for (unsigned i = 0; problems && i < configuration->nics_count; i++)
-		add_nic(*agent, *cluster, &configuration->nics[i], problems);
-	free(problems);
-	return 0;
+	return settings->etcd ? start_in_cluster(settings, agent, cluster, error)
+			      : start_agent(settings, NULL, agent, error);
 }
 
-void host_network_stop(struct agent *agent, struct cluster *cluster)
+void host_network_stop(struct agent *agent, struct cluster *cluster, bool is_final)
 {
 	if (cluster)
-		cluster_stop(cluster, false);
+		cluster_stop(cluster, is_final);
 	if (agent)
-		agent_stop(agent, false);
+		agent_stop(agent, is_final);
 }

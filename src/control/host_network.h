@@ -1,4 +1,4 @@
-/* This host's agent and its vNICs, from the configuration. */
+/* This host's agent, from the configuration; host.h has its vNICs. */
 #ifndef SLUICE_CONTROL_HOST_NETWORK_H
 #define SLUICE_CONTROL_HOST_NETWORK_H
 
@@ -7,7 +7,7 @@
 #include "gatekeeper/agent.h"
 
 /*
- * Start the agent, and add every vNIC; one that cannot be added is logged and left out.
+ * Start the agent.
  *
  * @agent: receives the agent, or NULL if the configuration has no network
  * @cluster: receives what tells it of other hosts, or NULL if the configuration does
@@ -16,7 +16,11 @@
 int host_network_start(const struct configuration *configuration, struct agent **agent,
 	struct cluster **cluster, struct error *error);
 
-/* Stop what is not NULL. What is enforced, and what others know of us, stays so for a successor. */
-void host_network_stop(struct agent *agent, struct cluster *cluster);
+/*
+ * Stop what is not NULL.
+ *
+ * @is_final: undo what is enforced, and tell others that we are gone; otherwise both stays for a successor
+ */
+void host_network_stop(struct agent *agent, struct cluster *cluster, bool is_final);
 
 #endif

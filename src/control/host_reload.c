@@ -2,7 +2,7 @@
  * Theory of operation. The file as it is now is loaded and checked as a whole, then held against
  * what runs. First everything is looked for that only a restart can change; if there is any, nothing
  * is done. Then disks go, change and come, in that order, so that capacity is free before it is
- * promised again.
+ * promised again; then vNICs likewise (host_reload_network.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,22 +10,11 @@
 
 #include "base/log.h"
 #include "control/host.h"
+#include "control/host_reload_network.h"
 #include "control/references.h"
+#include "control/refusals.h"
 #include "control/run_directory.h"
 #include "control/values.h"
-
-struct refusals {
-	char text[ERROR_MESSAGE_BYTES - 64];
-	size_t used;
-};
-
-static void refuse(struct refusals *refusals, const char *kind, const char *name, const char *why)
-{
-	if (refusals->used < sizeof refusals->text)
-		refusals->used += (size_t)snprintf(refusals->text + refusals->used,
-			sizeof refusals->text - refusals->used, "%s%s '%s': %s",
-			refusals->used ? "; " : "", kind, name, why);
-}
 
 static bool is_same_sidecore(const struct sidecore_config *a, const struct sidecore_config *b)
 {
@@ -137,30 +126,17 @@ static void compare_disks(const struct host *host, const struct configuration *n
 	}
 }
 
-/* The network's part of a configuration, as text to be freed; it has no end but its length. */
-static char *network_text(const struct configuration *configuration, size_t *length)
-{
-	const struct configuration part = {
-		.network = configuration->network,
-		.nics = configuration->nics,
-		.nics_count = configuration->nics_count,
-	};
-	char *text;
-
-	return configuration_save(&part, &text, length) < 0 ? NULL : text;
-}
-
-static void compare_network(
+static void compare_control(
 	const struct host *host, const struct configuration *next, struct refusals *refusals)
 {
-	size_t now_length, then_length;
-	char *now = network_text(host->configuration, &now_length);
-	char *then = network_text(next, &then_length);
+	static const struct control_settings none;
+	const struct control_settings *now = host->configuration->control, *then = next->control;
 
-	if (!now || !then || now_length != then_length || memcmp(now, then, now_length) != 0)
-		refuse(refusals, "part", "network", "or 'nics' has changed");
-	free(now);
-	free(then);
+	now = now ? now : &none;
+	then = then ? then : &none;
+	if (!is_same_text(now->socket, then->socket) || !is_same_text(now->group, then->group) ||
+		!is_same_text(now->metrics, then->metrics))
+		refuse(refusals, "part", "control", "has changed");
 }
 
 static int refuse_what_is_fixed(
@@ -171,6 +147,7 @@ static int refuse_what_is_fixed(
 
 	if (!unused)
 		return error_set(error, -ENOMEM, "out of memory");
+	compare_control(host, next, &refusals);
 	compare_sidecores(host, next, unused, &refusals);
 	compare_pools(host, next, unused, &refusals);
 	compare_network(host, next, &refusals);
@@ -299,6 +276,8 @@ int host_reload(struct host *host, struct error *error)
 		result = change_kept(host, next, error);
 	if (result == 0)
 		result = add_new(host, next, error);
+	if (result == 0)
+		result = apply_network(host, next, error);
 	configuration_free(next);
 	return result < 0 ? error_prefix(error, result, "reload: ") : 0;
 }

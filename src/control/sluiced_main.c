@@ -11,8 +11,11 @@
 
 #include "base/log.h"
 #include "control/control_server.h"
+#include "control/control_values.h"
 #include "control/host.h"
 #include "control/methods.h"
+#include "control/metrics.h"
+#include "control/metrics_server.h"
 #include "control/options.h"
 #include "control/run_directory.h"
 #include "control/service_notify.h"
@@ -46,9 +49,9 @@ static int check(const struct options *options)
 
 	if (load_file(options->config, &configuration) < 0)
 		return EXIT_FAILURE;
-	printf("%s: good: %u sidecores, %u pools, %u disks\n", options->config,
+	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs\n", options->config,
 		configuration->sidecores_count, configuration->pools_count,
-		configuration->disks_count);
+		configuration->disks_count, configuration->nics_count);
 	configuration_free(configuration);
 	return EXIT_SUCCESS;
 }
@@ -108,6 +111,7 @@ static int open_signals(void)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	/* A write beyond RLIMIT_FSIZE is an error to one guest, not the end of all. */
 	signal(SIGXFSZ, SIG_IGN);
@@ -128,18 +132,39 @@ static void reload(struct host *host)
 	service_notify("READY=1");
 }
 
-/* Serve clients until a signal says stop. Without a server the signal is all there is to wait for. */
-static void run(struct host *host, struct control_server *server, int signals)
+/* By which the world reaches the control thread; but for the signals, each may be missing. */
+struct entrances {
+	int signals;
+	struct control_server *control;
+	struct metrics_server *metrics;
+};
+
+/* Serve clients until there is a signal. Without a server that is all there is to wait for. */
+static void serve_clients(const struct entrances *entrances)
+{
+	struct pollfd others[] = {
+		{entrances->signals, POLLIN, 0},
+		{metrics_server_fd(entrances->metrics), POLLIN, 0},
+	};
+
+	while (entrances->control && !others[0].revents) {
+		control_server_wait(entrances->control, others, sizeof others / sizeof *others,
+			metrics_server_timeout_ms(entrances->metrics));
+		metrics_server_run(entrances->metrics);
+	}
+}
+
+/* Until a signal says stop; returns which. */
+static uint32_t run(struct host *host, const struct entrances *entrances)
 {
 	struct signalfd_siginfo signal;
 
 	for (;;) {
-		if (server && !control_server_wait(server, signals))
-			continue;
-		if (read(signals, &signal, sizeof signal) != sizeof signal)
+		serve_clients(entrances);
+		if (read(entrances->signals, &signal, sizeof signal) != sizeof signal)
 			continue;
 		if (signal.ssi_signo != SIGHUP)
-			return;
+			return signal.ssi_signo;
 		reload(host);
 	}
 }
@@ -166,6 +191,27 @@ static int open_control(const struct options *options, struct host *host,
 		control_methods, host, server, error);
 }
 
+static char *render_metrics(void *context, size_t *length)
+{
+	return metrics_text(context, length);
+}
+
+/* A daemon that cannot be watched is still worth more to its guests than none. */
+static void open_metrics(struct host *host, struct metrics_server **server)
+{
+	struct problems *problems = calloc(1, sizeof *problems);
+	struct sockaddr_storage address;
+	struct error error;
+
+	if (!problems)
+		return;
+	values_of_metrics(host->configuration->control, "control", &address, problems);
+	free(problems);
+	if (address.ss_family != AF_UNSPEC &&
+		metrics_server_open(&address, render_metrics, host, server, &error) < 0)
+		log_error("%s", error.message);
+}
+
 /* Nobody else can come over an inherited socket: stop as if somebody had asked for it. */
 static void stop_self(void)
 {
@@ -176,33 +222,36 @@ static int serve(const struct options *options, struct configuration *configurat
 {
 	struct host host = {
 		.file = options->config, .configuration = configuration, .ended = stop_self};
-	struct control_server *server = NULL;
+	struct entrances entrances = {.signals = open_signals()};
+	bool is_final = false;
 	struct error error;
-	int signals = open_signals();
 	int result = 0;
 
 	raise_descriptor_limit();
 	if (!options->blk_file)
 		result = run_directory_make(&error);
 	if (result == 0)
-		result = open_control(options, &host, &server, &error);
+		result = open_control(options, &host, &entrances.control, &error);
 	if (result == 0)
 		result = host_start(&host, configuration, options->fd, &error);
 	/* One lost disk of many is no reason to stop; the only one is. */
 	if (result == 0 && options->blk_file && !configuration->disks_count)
 		result = error_set(&error, -EIO, "there is nothing to serve");
 	if (result == 0) {
-		log_info("sluiced %s, disks: %u", SLUICE_VERSION, configuration->disks_count);
+		open_metrics(&host, &entrances.metrics);
+		log_info("sluiced %s, disks: %u, vNICs: %u", SLUICE_VERSION,
+			configuration->disks_count, configuration->nics_count);
 		service_notify("READY=1");
-		run(&host, server, signals);
+		is_final = run(&host, &entrances) != SIGUSR1;
 		service_notify("STOPPING=1");
-		log_info("stopping");
+		log_info("stopping%s", is_final ? "" : ", for a successor");
 	} else {
 		log_error("%s", error.message);
 	}
-	control_server_close(server);
-	host_stop(&host);
-	close(signals);
+	metrics_server_close(entrances.metrics);
+	control_server_close(entrances.control);
+	host_stop(&host, is_final);
+	close(entrances.signals);
 	return result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -8,7 +8,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
-SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
+SLUICED = os.environ.get("SLUICED") or os.path.join(BUILD, "src", "control", "sluiced")
 
 
 class Agents:

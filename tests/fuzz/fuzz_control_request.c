@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "control/configuration.h"
+#include "control/network_values.h"
 #include "control/rpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,7 +23,24 @@ static int load_disk(void *context, const json_t *params, json_t **result, struc
 	return problems_error(&problems, error);
 }
 
-static const struct rpc_method methods[] = {{"disk.add", load_disk}, {0}};
+static int load_nic(void *context, const json_t *params, json_t **result, struct error *error)
+{
+	static struct problems problems;
+	char *text = json_dumps(params, JSON_ENSURE_ASCII);
+	struct nic_config config;
+	struct nic_settings *nic;
+
+	problems.count = problems.dropped = 0;
+	configuration_load_nic(text, strlen(text), &nic, &problems);
+	if (nic)
+		values_of_nic(nic, "", &config, &problems);
+	free(text);
+	configuration_free_nic(nic);
+	*result = json_true();
+	return problems_error(&problems, error);
+}
+
+static const struct rpc_method methods[] = {{"disk.add", load_disk}, {"nic.add", load_nic}, {0}};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

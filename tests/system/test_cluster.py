@@ -8,7 +8,7 @@ import time
 
 import pytest
 from agents import Agents
-from daemon import eventually
+from daemon import SLUICE, eventually
 from etcd import ETCD, Etcd, certificates
 from fabric import Fabric
 
@@ -70,6 +70,9 @@ class Fleet:
         eventually(lambda: not self.limits(host))
         return was_held
 
+    def sluice(self, host, *words):
+        subprocess.run([SLUICE, "--control", self.agents.path(host, "control"), *words], check=True, timeout=60)
+
     def put(self, name, **value):
         self.etcd.ctl("put", f"/sluice/{name}", json.dumps(value))
 
@@ -100,6 +103,20 @@ def test_a_vm_that_moves_is_held_back_where_it_is(fleet):
     fleet.agents.start(fleet.third)
     eventually(lambda: fleet.knows(fleet.here, 3, 3))
     assert fleet.is_held_back(fleet.third, moved)
+
+
+def test_a_vnic_that_comes_and_goes_meanwhile_is_known_to_all(fleet):
+    late = fleet.third.add_vm("late")
+    fleet.sluice(fleet.third, "nic", "add", "late", "--netdev", late.netdev, "--address", late.address)
+    eventually(lambda: fleet.knows(fleet.here, 3, 3))
+    assert fleet.is_held_back(fleet.third, late)
+    fleet.sluice(fleet.third, "nic", "remove", "late")
+    eventually(lambda: fleet.knows(fleet.here, 3, 2))
+
+
+def test_a_host_that_is_stopped_is_gone_for_others(fleet):
+    fleet.agents.processes[fleet.third].terminate()
+    eventually(lambda: fleet.knows(fleet.here, 2, 2))
 
 
 def test_one_lost_member_is_not_noticed(fleet):

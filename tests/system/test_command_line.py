@@ -18,6 +18,15 @@ def run(*words):
     ("disk add gold --size", "'--size' needs a value"),
     ("disk add gold --sise 1GiB", "did you mean '--size'?"),
     ("disk set gold", "needs something to change: --size"),
+    ("nic", "there are 'nic list', 'nic show', 'nic add', 'nic set', 'nic remove'"),
+    ("nic add web", "needs --netdev"),
+    ("nic add web --netdev tap0 --recieve-min 1Mbit", "did you mean '--receive-min'?"),
+    ("nic set web", "needs something to change: --send-min"),
+    ("nic set", "needs the name of one vNIC"),
+    ("nic show", "the name of a vNIC"),
+    ("net top --count 0", "--count: '0' is not a whole number above 0"),
+    ("net top --interval 5", "--interval: '5' is not a duration"),
+    ("net top now", "does not understand 'now'"),
     ("bench disk", "which socket?"),
 ])
 def test_a_mistake_is_named_with_its_mend(words, complaint):
@@ -31,6 +40,11 @@ def test_every_command_has_help():
         result = run(*words.split())
         assert result.stdout.startswith("Usage: sluice") and not result.stderr, words
         assert result.returncode == 0
+
+
+def test_a_demonstration_that_is_not_installed_is_named():
+    result = subprocess.run([SLUICE, "demo", "net"], capture_output=True, text=True, env={"SLUICE_DATA": "/nonexistent"})
+    assert "cannot run /nonexistent/demo/net: No such file or directory" in result.stderr and result.returncode == 1
 
 
 def test_a_missing_daemon_is_named():

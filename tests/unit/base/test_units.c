@@ -89,6 +89,9 @@ static void formatting_is_short(void **state)
 	assert_string_equal(units_format_duration(text, 0), "0ns");
 	assert_string_equal(units_format_bytes(text, 65536), "64KiB");
 	assert_string_equal(units_format_bytes(text, 1ull << 30), "1GiB");
+	assert_string_equal(units_format_bandwidth(text, 60125000), "481Mbit");
+	assert_string_equal(units_format_bandwidth(text, 312500000), "2.5Gbit");
+	assert_string_equal(units_format_bandwidth(text, 0), "0kbit");
 	assert_string_equal(units_format_count(text, 12500), "12.5k");
 	assert_string_equal(units_format_count(text, 999), "999");
 }

@@ -7,6 +7,7 @@
 
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
+#include "cli/nic_show.h"
 #include "cli/table.h"
 #include "cli/workload.h"
 
@@ -169,6 +170,72 @@ static void options_that_make_no_sense_are_refused(void **state)
 		assert_null(options(wrong[i]));
 }
 
+static void a_vnic_is_shown_with_its_pairs(void **state)
+{
+	json_t *nic = parse(
+		"{'name': 'web', 'netdev': 'tap0', 'is_present': true, 'trouble': '', "
+		"'addresses': ['10.0.1.1', 'fd00::1'], 'weight': 1.0, 'forged_packets': 3, "
+		"'flow_count': 1, 'send': {'bytes': 1024, 'packets': 2, 'used_bytes_per_s': 0.2, "
+		"'limit_bytes_per_s': null, 'min_bytes_per_s': 0.0, 'max_bytes_per_s': null, "
+		"'queue_bytes': 0, 'drops': 0}, 'receive': {'bytes': 2048, 'packets': 4, "
+		"'used_bytes_per_s': 60125000.0, 'limit_bytes_per_s': 62500000.0, "
+		"'min_bytes_per_s': 62500000.0, 'max_bytes_per_s': 125000000.0, 'queue_bytes': 0, "
+		"'drops': 5}, 'flows': [{'direction': 'receive', 'peer': 'db', 'address': "
+		"'10.0.2.1', 'host': 'h2', 'limited_by': 'h1', 'bytes': 2048, 'packets': 4, "
+		"'used_bytes_per_s': 60125000.0, 'limit_bytes_per_s': 62500000.0, 'queue_bytes': "
+		"65536, 'drops': 5}]}");
+	char *printed;
+	size_t size;
+	FILE *to = open_memstream(&printed, &size);
+
+	nic_show(nic, to);
+	fclose(to);
+	assert_string_equal(printed,
+		"vNIC web on tap0, in force, weight 1\n"
+		"addresses 10.0.1.1 fd00::1\n"
+		"forged    3 packets dropped\n"
+		"\n"
+		"DIRECTION     RATE      MIN    MAX    SHARE  BYTES  PACKETS  QUEUE  DROPS\n"
+		"send             -        -      -        -   1KiB        2      0      0\n"
+		"receive    481Mbit  500Mbit  1Gbit  500Mbit   2KiB        4      0      5\n"
+		"\n"
+		"DIRECTION  PEER  ADDRESS   HOST     RATE    LIMIT  LIMITED BY  BYTES  QUEUE  "
+		"DROPS\n"
+		"receive    db    10.0.2.1  h2    481Mbit  500Mbit  h1           2KiB  64KiB      "
+		"5\n");
+	free(printed);
+	json_decref(nic);
+}
+
+static void traffic_is_shown_busiest_first(void **state)
+{
+	json_t *network = parse(
+		"{'host': 'h1', 'uplink': 'up0', 'is_uplink_present': true, 'link_bytes_per_s': "
+		"125000000, 'used_bytes_per_s': 25000000.0, 'target_bytes_per_s': 118750000.0, "
+		"'is_contended': true}");
+	json_t *nics = parse(
+		"[{'name': 'idle', 'send': {}, 'receive': {}, 'flows': []}, {'name': 'busy', "
+		"'send': {}, 'receive': {'used_bytes_per_s': 25000000.0}, 'flows': [{'direction': "
+		"'receive', 'peer': 'db', 'used_bytes_per_s': 25000000.0, 'limited_by': 'h1'}]}]");
+	char *printed;
+	size_t size;
+	FILE *to = open_memstream(&printed, &size);
+
+	net_show_traffic(network, nics, to);
+	fclose(to);
+	assert_string_equal(printed,
+		"host h1, uplink up0 of 1Gbit: 200Mbit of 950Mbit received, contended\n"
+		"VNIC  DIRECTION  PEER     RATE  GUARANTEE  SHARE  LIMITED BY  QUEUE  DROPS\n"
+		"busy  receive    all   200Mbit          -      -  -               0      0\n"
+		"                 db    200Mbit          -      -  h1              0      0\n"
+		"busy  send       all         -          -      -  -               0      0\n"
+		"idle  receive    all         -          -      -  -               0      0\n"
+		"idle  send       all         -          -      -  -               0      0\n");
+	free(printed);
+	json_decref(network);
+	json_decref(nics);
+}
+
 static void a_workload_that_no_queue_can_hold_is_refused(void **state)
 {
 	struct workload_config config = {
@@ -198,6 +265,8 @@ int main(void)
 		cmocka_unit_test(options_become_parameters),
 		cmocka_unit_test(no_tier_is_an_empty_list),
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_vnic_is_shown_with_its_pairs),
+		cmocka_unit_test(traffic_is_shown_busiest_first),
 		cmocka_unit_test(a_workload_that_no_queue_can_hold_is_refused),
 	};
 

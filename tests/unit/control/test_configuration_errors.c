@@ -1,6 +1,8 @@
 /* Every kind of mistake in sluice.yaml, and exactly what is said about it. */
 #include "../cmocka_all.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +70,30 @@ static void a_second_document_is_refused(void **state)
 		"sluice.yaml:3:1: a second document begins here; remove the '---' before it\n");
 }
 
+static void where_metrics_are_served_is_an_address_and_a_port(void **state)
+{
+	static const char *const good[] = {"127.0.0.1:9157", "0.0.0.0:1", "'[::1]:65535'"};
+	static const char *const wrong[] = {"127.0.0.1", "':9157'", "'127.0.0.1:'", "127.0.0.1:0",
+		"127.0.0.1:65536", "127.0.0.1:+1", "127.0.0.1:80x", "'::1:9157'", "'[]:9157'",
+		"'[127.0.0.1]:9157'", "localhost:9157", "9157"};
+	char text[128], expected[256];
+
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		snprintf(text, sizeof text, "control: {metrics: %s}\n", good[i]);
+		expect(text, "");
+	}
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		bool is_quoted = *wrong[i] == '\'';
+
+		snprintf(text, sizeof text, "control: {metrics: %s}\n", wrong[i]);
+		snprintf(expected, sizeof expected,
+			"sluice.yaml:1:20: control.metrics: %s%s%s is not an address and a port; "
+			"write it like 127.0.0.1:9157 or [::1]:9157\n",
+			is_quoted ? "" : "'", wrong[i], is_quoted ? "" : "'");
+		expect(text, expected);
+	}
+}
+
 static void an_unknown_key_suggests_the_nearest(void **state)
 {
 	expect("pools:\n- name: fast\n  backend: ram\n  capcity: 5\n",
@@ -77,7 +103,8 @@ static void an_unknown_key_suggests_the_nearest(void **state)
 static void an_unknown_key_far_from_all_lists_them(void **state)
 {
 	expect("control: {xyzzy: 1}\n",
-		"sluice.yaml:1:18: control.xyzzy: unknown key; the keys here are socket, group\n");
+		"sluice.yaml:1:18: control.xyzzy: unknown key; the keys here are socket, group, "
+		"metrics\n");
 }
 
 static void a_missing_key_names_its_entry(void **state)
@@ -323,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_syntax_error_names_its_line),
 		cmocka_unit_test(text_that_is_not_utf8_is_refused),
 		cmocka_unit_test(a_second_document_is_refused),
+		cmocka_unit_test(where_metrics_are_served_is_an_address_and_a_port),
 		cmocka_unit_test(an_unknown_key_suggests_the_nearest),
 		cmocka_unit_test(an_unknown_key_far_from_all_lists_them),
 		cmocka_unit_test(a_missing_key_names_its_entry),

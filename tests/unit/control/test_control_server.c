@@ -35,9 +35,10 @@ static const struct rpc_method methods[] = {{"echo", echo}, {0}};
 static void *serve(void *argument)
 {
 	struct fixture *fixture = argument;
+	struct pollfd stop = {fixture->stop[0], POLLIN, 0};
 
-	while (!control_server_wait(fixture->server, fixture->stop[0]))
-		;
+	while (!stop.revents)
+		control_server_wait(fixture->server, &stop, 1, -1);
 	return NULL;
 }
 

@@ -57,7 +57,7 @@ static int tear_down(void **state)
 {
 	struct fixture *fixture = *state;
 
-	host_stop(&fixture->host);
+	host_stop(&fixture->host, true);
 	unlink(fixture->file);
 	assert_int_equal(rmdir(fixture->directory), 0);
 	free(fixture);
@@ -203,6 +203,15 @@ static void reload_refuses_another_network(void **state)
 	assert_non_null(strstr(fixture->error.message, "network"));
 }
 
+static void reload_refuses_another_place_for_metrics(void **state)
+{
+	struct fixture *fixture = *state;
+
+	write_file(fixture, FIRST "control: {metrics: 127.0.0.1:9157}\n");
+	assert_int_equal(host_reload(&fixture->host, &fixture->error), -EBUSY);
+	assert_non_null(strstr(fixture->error.message, "part 'control'"));
+}
+
 static void reload_of_a_broken_file_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -226,7 +235,7 @@ static void a_sidecore_that_cannot_start_is_named_once(void **state)
 	configuration->sidecores[0] = sidecore;
 	configuration->sidecores_count = 1;
 	assert_int_equal(host_start(&host, configuration, -1, &error), -EINVAL);
-	host_stop(&host);
+	host_stop(&host, true);
 	assert_int_equal(strncmp(error.message, "sidecore 'io0': cannot run", 26), 0);
 }
 
@@ -254,6 +263,7 @@ int main(void)
 		WITH_HOST(reload_leaves_disks_of_the_control_socket_alone),
 		WITH_HOST(reload_refuses_by_name_what_needs_a_restart),
 		WITH_HOST(reload_refuses_another_network),
+		WITH_HOST(reload_refuses_another_place_for_metrics),
 		WITH_HOST(reload_of_a_broken_file_changes_nothing),
 		WITH_HOST(a_disk_does_not_shrink),
 		cmocka_unit_test(a_sidecore_that_cannot_start_is_named_once),

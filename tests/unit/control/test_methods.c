@@ -78,7 +78,7 @@ static int tear_down(void **state)
 	struct fixture *fixture = *state;
 
 	if (fixture->has_device)
-		host_stop(&fixture->host);
+		host_stop(&fixture->host, true);
 	testing_loop_detach(fixture->device_fd);
 	testing_directory_remove(fixture->directory);
 	free(fixture);
