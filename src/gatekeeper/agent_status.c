@@ -70,13 +70,13 @@ static void describe_peer(
 	memcpy(flow->host, peer->host, sizeof flow->host);
 }
 
-/* A sender's limit is kept by its host; of a neighbour, here. */
+/* A sender's limit is kept by its host; of a neighbour, here; from outside, by nobody. */
 static void describe_sender(struct agent *agent, const struct nic *nic, const struct nic_peer *peer,
 	struct nic_flow *flow)
 {
 	describe_peer(flow, VNIC_RECEIVES, peer);
 	describe_limit(flow, &nic->receives, &peer->identity);
-	if (*flow->limited_by || isinf(peer->pair.allowed))
+	if (*flow->limited_by || !*flow->host || isinf(peer->pair.allowed))
 		return;
 	flow->traffic.limit = peer->pair.allowed;
 	memcpy(flow->limited_by, agent->host.name, sizeof flow->limited_by);

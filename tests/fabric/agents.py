@@ -41,9 +41,12 @@ class Agents:
 
     def start(self, host):
         self.configure(host)
+        os.makedirs(self.path(host, "run"), exist_ok=True)
+        command = [SLUICED, "--config", self.path(host, "yaml"), "--control", self.path(host, "control")]
         with open(self.path(host, "log"), "ab") as log:
-            self.processes[host] = host.popen([SLUICED, "--config", self.path(host, "yaml"), "--control",
-                                               self.path(host, "control")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # A namespace's commands have mounts of their own, so every host has a /run/sluice of its own.
+            self.processes[host] = host.popen(["sh", "-c", 'mkdir -p /run/sluice && mount --bind "$0" /run/sluice && exec "$@"',
+                                               self.path(host, "run"), *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
         while not self.answers(host):
             if self.processes[host].poll() is not None or time.monotonic() > deadline:
