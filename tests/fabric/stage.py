@@ -83,9 +83,9 @@ class Stage(contextlib.ExitStack):
     def overruns(self):
         return overruns() - self.overruns_before
 
-    def sent_bytes(self, name):
-        """By the netdev's count: to compare with others' of the same kind."""
-        return json.loads(self.vms[name].ip("-s", "-j", "link", "show", "eth0"))[0]["stats64"]["tx"]["bytes"]
+    def sent(self, name):
+        """(when, bytes) by the netdev's count: for rates to compare with others' of the same kind."""
+        return time.monotonic(), json.loads(self.vms[name].ip("-s", "-j", "link", "show", "eth0"))[0]["stats64"]["tx"]["bytes"]
 
     def round_trips_ms(self, sender, receiver, count, every_s=0.01):
         """Of pings: sorted round trip times."""

@@ -7,6 +7,7 @@ import time
 import pytest
 import scenarios
 from control import Gatekeeper
+from noise import second_try
 from scenarios import FLOW_S, SLACK
 from stage import Stage
 
@@ -39,6 +40,7 @@ def kill_for_a_second(stage, number):
     return killed, time.monotonic()
 
 
+@second_try
 def test_sending_guarantees_outlive_the_senders_agent():
     with busy() as stage:
         killed, back = kill_for_a_second(stage, 1)
@@ -47,6 +49,7 @@ def test_sending_guarantees_outlive_the_senders_agent():
         assert stage.series.rate("victim", back + 1, back + 2) >= SLACK * SENDS
 
 
+@second_try
 def test_receiving_guarantees_return_within_a_second_of_the_receivers_agent():
     with busy() as stage:
         killed, back = kill_for_a_second(stage, 0)

@@ -12,6 +12,7 @@ import pytest
 import scenarios
 from control import Gatekeeper
 from daemon import eventually
+from noise import second_try
 from scenarios import DROPPED, FLOW_S, GUARANTEE, SLACK
 from stage import Stage
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 
 # ---- loss ----
 
+@second_try
 def test_half_of_all_datagrams_are_not_needed():
     with Stage(scenarios.FLOOD.vms, scenarios.FLOOD.promises, Gatekeeper) as stage:
         for host in stage.hosts:
@@ -96,6 +98,7 @@ def lies(stage):
         (stage.vms["other2"].address, stage.vms["crowd"].address, agent_traffic.UNLIMITED)])
 
 
+@second_try
 def test_what_is_not_sealed_with_the_key_is_not_believed():
     with limited() as (stage, captured):
         receiver = agent_traffic.host_id(captured[0])
@@ -105,11 +108,13 @@ def test_what_is_not_sealed_with_the_key_is_not_believed():
         unaffected_by(stage, forged + noise + damaged)
 
 
+@second_try
 def test_what_was_said_before_is_not_believed_again():
     with limited() as (stage, captured):
         unaffected_by(stage, captured)
 
 
+@second_try
 def test_a_host_is_not_believed_about_others_vms():
     with limited() as (stage, _):
         with open(stage.control.key) as file:

@@ -206,7 +206,7 @@ static void what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 	fails(fixture, "nic.add", "{'name': 'x', 'netdev': 'v0'}", "netdev 'v0' is vNIC 'web'");
 	fails(fixture, "nic.add", "{'name': 'web', 'netdev': 'y'}", "there is a vNIC 'web'");
 	fails(fixture, "nic.add", "{'name': 'x', 'netdev': 'y', 'receive': {'min': '500Mbit'}}",
-		"lower them by 50 Mbit");
+		"lower them by 30 Mbit");
 	fails(fixture, "nic.set", "{'name': 'web'}", "nothing to set");
 	fails(fixture, "nic.set", "{'name': 'wbe', 'weight': 2}", "did you mean 'web'?");
 	fails(fixture, "nic.set", "{'name': 'web', 'netdev': 'v1'}", "netdev cannot change");
