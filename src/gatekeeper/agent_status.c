@@ -150,18 +150,15 @@ static int describe_nic(struct agent *agent, const struct nic *nic, struct nic_s
 
 static void describe_agent(struct agent *agent, struct agent_status *status)
 {
-	const struct nic *nic;
-
 	memcpy(status->host, agent->host.name, sizeof status->host);
 	memcpy(status->uplink, agent->config.uplink, sizeof status->uplink);
 	status->is_uplink_present = agent->uplink != NULL;
 	status->link_bytes_per_s = agent->config.link_bytes_per_s;
 	status->capacity = agent->inbound.capacity;
 	status->target = agent->inbound.target;
+	status->used = agent->inbound.used;
 	status->is_contended = agent->inbound.is_contended;
 	status->counters = agent->counters;
-	TAILQ_FOREACH (nic, &agent->nics, link)
-		status->used += nic->inbound.used;
 }
 
 static int describe_nics(struct agent *agent, struct agent_status *status)

@@ -43,7 +43,7 @@ struct agent_status {
 	uint64_t link_bytes_per_s;
 	double capacity; /* what is given away of that; bytes per second */
 	double target;	 /* what is divided at present */
-	double used;	 /* what all vNICs receive */
+	double used;	 /* what all vNICs receive over it */
 	bool is_contended;
 	struct agent_counters counters;
 	unsigned nic_count;
