@@ -21,7 +21,7 @@
 #define BURST_BYTES_MIN (64u << 10)
 
 /* What may wait in a class, in time at its ceiling; and at least a few large packets. */
-#define QUEUE_PER_RATE (30. / 1000)
+#define QUEUE_PER_RATE (15. / 1000)
 #define QUEUE_BYTES_MIN (256u << 10)
 #define QUEUE_BYTES_MAX (64u << 20)
 

@@ -160,7 +160,7 @@ static void what_waits_for_a_limit_is_bounded_in_bytes(void **state)
 	assert_true(run("tc qdisc show dev v0 | grep -q 'bfifo .*parent 5157:100 limit 256Kb'"));
 	assert_int_equal(tell(first, first, 1, 100e6), 0);
 	assert_int_equal(nic_limits_apply(&limits, NOW_NS), 0);
-	assert_true(run("tc qdisc show dev v0 | grep -q 'bfifo .*parent 5157:100 limit 4Mb'"));
+	assert_true(run("tc qdisc show dev v0 | grep -q 'bfifo .*parent 5157:100 limit 2Mb'"));
 	release();
 }
 
