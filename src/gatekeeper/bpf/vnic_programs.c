@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "gatekeeper/bpf/vnic.h"
 #include "gatekeeper/netlink.h"
 #include <vnic.skel.h>
@@ -364,15 +365,6 @@ void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_directi
 
 /* ---- the guest's own addresses ---- */
 
-static bool is_among(
-	const struct in6_addr *address, const struct in6_addr *addresses, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (memcmp(&addresses[i], address, sizeof *address) == 0)
-			return true;
-	return false;
-}
-
 /* Collects before it deletes: a walk may start anew after the key that it stood on has gone. */
 static void remove_others(int map_fd, const struct in6_addr *addresses, unsigned count)
 {
@@ -381,7 +373,7 @@ static void remove_others(int map_fd, const struct in6_addr *addresses, unsigned
 
 	while (stale_count < sizeof stale / sizeof *stale &&
 		bpf_map_get_next_key(map_fd, previous, &key) == 0) {
-		if (!is_among(&key, addresses, count))
+		if (!address_is_among(&key, addresses, count))
 			stale[stale_count++] = key;
 		previous = &key;
 	}

@@ -8,8 +8,8 @@
  * replaces them in one step, so that nothing is lost or let loose in between. One of the maps
  * remembers whether the clsact was made by us, and goes with the programs.
  */
-#ifndef SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
-#define SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
+#ifndef SLUICE_GATEKEEPER_BPF_VNIC_PROGRAMS_H
+#define SLUICE_GATEKEEPER_BPF_VNIC_PROGRAMS_H
 
 #include <netinet/in.h>
 #include <stdint.h>
