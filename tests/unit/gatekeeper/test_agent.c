@@ -120,6 +120,17 @@ static void promises_change_at_once(void **state)
 	agent_stop(agent, true);
 }
 
+static void the_uplink_is_no_vnics_netdev(void **state)
+{
+	struct nic_config config = config_of("web", "u0");
+
+	need_a_host();
+	start();
+	assert_int_equal(agent_add_nic(agent, &config, &error), -EEXIST);
+	assert_true(run("tc qdisc show dev u0 root | grep -q '^qdisc htb'"));
+	agent_stop(agent, true);
+}
+
 static void what_does_not_fit_the_link_is_refused_with_what_is_missing(void **state)
 {
 	struct nic_config one = config_of("one", "v0"), two = config_of("two", "v1");
@@ -241,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vnic_has_programs_and_classes_until_it_is_removed),
 		cmocka_unit_test(promises_change_at_once),
+		cmocka_unit_test(the_uplink_is_no_vnics_netdev),
 		cmocka_unit_test(what_does_not_fit_the_link_is_refused_with_what_is_missing),
 		cmocka_unit_test(names_netdevs_and_addresses_are_one_vnics),
 		cmocka_unit_test(a_netdev_may_come_late_go_and_come_back),
