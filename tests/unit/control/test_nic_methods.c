@@ -302,6 +302,24 @@ static void metrics_tell_of_vnics(void **state)
 	free(text);
 }
 
+/* Nobody answers there, which keeps nobody from starting. */
+#define FLEET                                                                           \
+	"network: {host: h1, uplink: u0, link: 1Gbit, key: %s, address: '::1', etcd: {" \
+	"endpoints: ['http://127.0.0.1:1']}}\n"
+
+static void metrics_tell_whether_etcd_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t length;
+	char *text;
+
+	start(fixture, FLEET "nics:\n" WEB);
+	text = metrics_text(&fixture->host, &length);
+	assert_non_null(strstr(text, "sluice_cluster_connected 0\n"));
+	assert_non_null(strstr(text, "sluice_cluster_hosts 0\n"));
+	free(text);
+}
+
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -314,6 +332,7 @@ int main(void)
 		WITH_FILES(reload_removes_changes_and_adds),
 		WITH_FILES(reload_names_what_is_fixed_and_changes_nothing),
 		WITH_FILES(metrics_tell_of_vnics),
+		WITH_FILES(metrics_tell_whether_etcd_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
