@@ -280,8 +280,7 @@ static struct bpf_map *classes(const struct vnic_programs *programs, enum vnic_d
 }
 
 void vnic_programs_visit_classes(const struct vnic_programs *programs,
-	enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint32_t classid), void *context)
+	enum vnic_direction direction, vnic_class_visitor *visit, void *context)
 {
 	int map_fd = bpf_map__fd(classes(programs, direction));
 	struct in6_addr key, *previous = NULL;
@@ -318,11 +317,8 @@ void vnic_programs_forget(
 	(void)bpf_map_delete_elem(counts(programs, direction), peer);
 }
 
-typedef void visit_peer(
-	void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets);
-
 /* Returns whether the kernel can do it (Linux 5.6); if so, it has been done. */
-static bool visit_in_batches(int map_fd, visit_peer *visit, void *context)
+static bool visit_in_batches(int map_fd, vnic_peer_visitor *visit, void *context)
 {
 	struct vnic_count found[BATCH];
 	struct in6_addr keys[BATCH];
@@ -341,7 +337,7 @@ static bool visit_in_batches(int map_fd, visit_peer *visit, void *context)
 	return true;
 }
 
-static void visit_one_by_one(int map_fd, visit_peer *visit, void *context)
+static void visit_one_by_one(int map_fd, vnic_peer_visitor *visit, void *context)
 {
 	struct in6_addr key, *previous = NULL;
 	struct vnic_count count;
@@ -354,8 +350,7 @@ static void visit_one_by_one(int map_fd, visit_peer *visit, void *context)
 }
 
 void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets),
-	void *context)
+	vnic_peer_visitor *visit, void *context)
 {
 	int map_fd = counts(programs, direction);
 
