@@ -127,6 +127,20 @@ static const struct metric direction_metrics[] = {
 };
 #undef FIELD
 
+static struct direction_sample sample_sending(const struct nic_status *nic)
+{
+	uint64_t max = nic->config.send_max;
+
+	return (struct direction_sample){nic->sends, (double)nic->config.send_min,
+		max == UINT64_MAX ? INFINITY : (double)max};
+}
+
+static struct direction_sample sample_receiving(const struct nic_status *nic)
+{
+	return (struct direction_sample){
+		nic->receives, nic->config.receive.min, nic->config.receive.max};
+}
+
 static void write_directions(FILE *to, const struct agent_status *status)
 {
 	static const struct metric_group group = {
@@ -135,18 +149,14 @@ static void write_directions(FILE *to, const struct agent_status *status)
 	struct metric_subject *subjects = calloc(count + 1, sizeof *subjects);
 	struct direction_sample *samples = calloc(count + 1, sizeof *samples);
 
-	for (unsigned i = 0; subjects && samples && i < count; i++) {
+	for (unsigned i = 0; subjects && samples && i < count; i += 2) {
 		const struct nic_status *nic = &status->nics[i / 2];
-		const struct nic_config *config = &nic->config;
 
-		samples[i] =
-			i % 2 ? (struct direction_sample){nic->receives, config->receive.min,
-					config->receive.max}
-			      : (struct direction_sample){nic->sends, (double)config->send_min,
-					config->send_max == UINT64_MAX ? INFINITY
-								       : (double)config->send_max};
-		subjects[i] = (struct metric_subject){
-			{config->name, i % 2 ? "receive" : "send"}, &samples[i]};
+		samples[i] = sample_sending(nic);
+		subjects[i] = (struct metric_subject){{nic->config.name, "send"}, &samples[i]};
+		samples[i + 1] = sample_receiving(nic);
+		subjects[i + 1] =
+			(struct metric_subject){{nic->config.name, "receive"}, &samples[i + 1]};
 	}
 	if (subjects && samples)
 		exposition_write(to, &group, subjects, count);

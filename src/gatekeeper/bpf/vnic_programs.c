@@ -213,43 +213,40 @@ static int attach_both(struct vnic_programs *programs)
 	return result;
 }
 
+static int load_and_attach(struct vnic_programs *programs, uint32_t classid)
+{
+	int result;
+
+	programs->skeleton = vnic__open();
+	if (!programs->skeleton)
+		return -errno;
+	take_over_maps(programs);
+	programs->skeleton->bss->class_of_vnic = classid;
+	result = vnic__load(programs->skeleton);
+	return result < 0 ? result : attach_both(programs);
+}
+
 int vnic_programs_attach(
 	const char *netdev, uint32_t classid, struct vnic_programs **programs, struct error *error)
 {
 	struct vnic_programs *created = calloc(1, sizeof *created);
-	int result = -ENOMEM;
+	int result;
 
 	if (!created)
-		return error_set(error, result, "netdev '%s': no memory", netdev);
+		return error_set(error, -ENOMEM, "netdev '%s': no memory", netdev);
 	libbpf_set_print(NULL); /* it would log every filter that is not there yet */
 	created->ifindex = (int)if_nametoindex(netdev);
-	if (!created->ifindex) {
-		result = error_set(error, -ENODEV, "netdev '%s' does not exist", netdev);
-		goto fail;
+	result = created->ifindex ? load_and_attach(created, classid) : -ENODEV;
+	if (result >= 0) {
+		*programs = created;
+		return 0;
 	}
-	created->skeleton = vnic__open();
-	if (!created->skeleton) {
-		result = error_set(
-			error, -errno, "netdev '%s': BPF programs: %s", netdev, strerror(errno));
-		goto fail;
-	}
-	take_over_maps(created);
-	created->skeleton->bss->class_of_vnic = classid;
-	result = vnic__load(created->skeleton);
-	if (result == 0)
-		result = attach_both(created);
-	if (result < 0) {
-		error_set(error, result,
-			"netdev '%s': BPF programs: %s; this needs CAP_NET_ADMIN and CAP_BPF",
-			netdev, strerror(-result));
-		goto fail;
-	}
-	*programs = created;
-	return 0;
-
-fail:
 	vnic_programs_close(created);
-	return result;
+	if (result == -EPERM || result == -EACCES)
+		return error_set(error, result,
+			"netdev '%s': BPF programs: %s; they need CAP_NET_ADMIN and CAP_BPF",
+			netdev, strerror(-result));
+	return error_set(error, result, "netdev '%s': BPF programs: %s", netdev, strerror(-result));
 }
 
 void vnic_programs_close(struct vnic_programs *programs)
