@@ -193,6 +193,19 @@ static void what_is_added_is_exported_until_it_is_removed(void **state)
 	free(text);
 }
 
+static void what_is_taken_back_leaves_nothing_in_the_export(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text;
+
+	start(fixture, NETWORK "nics:\n" BULK);
+	succeeds(fixture, "nic.set", "{'name': 'bulk', 'send': {'max': null}}");
+	text = export(fixture);
+	assert_null(strstr(text, "send"));
+	assert_null(strstr(text, "receive"));
+	free(text);
+}
+
 static void what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -327,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FILES(what_is_not_named_stays_as_it_is),
 		WITH_FILES(what_is_added_is_exported_until_it_is_removed),
+		WITH_FILES(what_is_taken_back_leaves_nothing_in_the_export),
 		WITH_FILES(what_makes_no_sense_is_refused_and_changes_nothing),
 		WITH_FILES(a_host_without_a_network_says_so),
 		WITH_FILES(reload_removes_changes_and_adds),
