@@ -33,8 +33,8 @@ static void take_timer(struct agent *agent)
 }
 
 /*
- * Guarantees wait for late periods, and vCPUs keep a host's cores busy. What a period does is bounded, so it
- * may go first; without the right, it takes its turn.
+ * Guarantees wait for late periods, and vCPUs keep a host's cores busy. What a period does is
+ * bounded, so it may go first; without the right, it takes its turn.
  */
 static void run_before_others(void)
 {

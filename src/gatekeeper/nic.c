@@ -17,7 +17,10 @@
 #define FIRST_LIMIT 0x1000u
 #define LIMITS_PER_NIC 200u
 
-/* Without a promise, a vNIC has this part of the link: HTB counts in time, and nearly nothing takes for ever. */
+/*
+ * Without a promise, a vNIC has this part of the link: HTB counts in time, and nearly nothing
+ * takes for ever.
+ */
 #define LEAST_PART 1000u
 
 /* The ceiling of a class is changed by no less than this part. */
