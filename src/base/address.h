@@ -8,6 +8,13 @@
 /* Read "10.0.0.7" or "fd00::7"; false for anything else. */
 bool address_parse(const char *text, struct in6_addr *address);
 
+/* Whether it can be that of one interface: neither unspecified nor multicast. */
+bool address_is_somebodys(const struct in6_addr *address);
+
+/* Whether it is one of `count` addresses. */
+bool address_is_among(
+	const struct in6_addr *address, const struct in6_addr *addresses, unsigned count);
+
 /* Write what address_parse reads; returns `text`. */
 char *address_format(const struct in6_addr *address, char text[INET6_ADDRSTRLEN]);
 

@@ -28,7 +28,10 @@ int units_parse_count(const char *text, uint64_t *count, struct error *error);
 
 #define UNITS_TEXT_BYTES 32
 
-/* Write "4.25ms", "64KiB", "481Mbit", "12.5k" into `text`, at least UNITS_TEXT_BYTES long; return `text`. */
+/*
+ * Write "4.25ms", "64KiB", "481Mbit", "12.5k" into `text`, at least UNITS_TEXT_BYTES long; return
+ * `text`.
+ */
 char *units_format_duration(char *text, uint64_t duration_ns);
 char *units_format_bytes(char *text, uint64_t bytes);
 char *units_format_bandwidth(char *text, uint64_t bytes_per_s);

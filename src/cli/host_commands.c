@@ -173,6 +173,21 @@ int command_export(const struct cli *cli, int argc, char **argv)
 	return cli_print(cli, cli_call(cli, "configuration.show", json_object()), show_text);
 }
 
+/* Where this host finds the others; nothing if the configuration lists them. */
+static void show_cluster(const json_t *cluster)
+{
+	bool is_connected = cli_is(cluster, "is_connected");
+	char age[UNITS_TEXT_BYTES];
+
+	if (!json_is_object(cluster))
+		return;
+	printf("cluster: etcd %s for %s (%s), %" PRIu64 " hosts, %" PRIu64 " vNICs known\n",
+		is_connected ? "is there" : "is away",
+		units_format_duration(age, cli_number(cluster, "for_ns")),
+		cli_text(cluster, is_connected ? "member" : "failure"),
+		cli_number(cluster, "hosts"), cli_number(cluster, "nics"));
+}
+
 static void show_status(const json_t *status)
 {
 	printf("sluiced %s, process %" PRIu64 ": %" PRIu64 " sidecores, %" PRIu64 " pools, %" PRIu64
@@ -180,6 +195,7 @@ static void show_status(const json_t *status)
 		cli_text(status, "version"), cli_number(status, "pid"),
 		cli_number(status, "sidecores"), cli_number(status, "pools"),
 		cli_number(status, "disks"), cli_number(status, "nics"));
+	show_cluster(json_object_get(status, "cluster"));
 }
 
 int command_status(const struct cli *cli, int argc, char **argv)

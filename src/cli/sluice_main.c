@@ -68,6 +68,8 @@ static int command_help(const struct cli *cli, int argc, char **argv)
 	     "  --receive-max 1Gbit --send-max 1Gbit         a ceiling; 'none' takes one back\n"
 	     "  --address ADDRESS                  again for each further one\n"
 	     "  --weight N                         share of what is left\n"
+	     "Option of nic add alone:\n"
+	     "  --netdev DEV                       the host's end of the vNIC: a tap, a veth\n"
 	     "\nSee sluice(1).");
 	return EXIT_SUCCESS;
 }
@@ -122,10 +124,8 @@ static bool list_group(const char *word, char *text, size_t size)
 
 static int unknown_command(int argc, char **argv)
 {
-	char group[256];
-
+	char group[256], word[2 * NAME_BYTES_MAX];
 	const char *names[COMMANDS], *nearest;
-	char word[2 * NAME_BYTES_MAX];
 
 	if (argc == 1 && list_group(argv[0], group, sizeof group))
 		return cli_misuse("'sluice %s' alone is no command; there are %s", argv[0], group);

@@ -429,7 +429,7 @@ int cluster_start(const struct cluster_config *config, struct agent *agent,
 		result = -pthread_create(&created->thread, NULL, thread_main, created);
 	}
 	if (result < 0) {
-		error_set(error, result, "the cluster's thread: %s", strerror(-result));
+		error_set(error, result, "etcd cannot be watched: %s", strerror(-result));
 		free_cluster(created);
 		return result;
 	}

@@ -1,11 +1,12 @@
 /*
  * This host in its cluster, by way of etcd: what others are told of it, and what it is told of others.
  *
- * Theory of operation. A thread reads everything below the prefix, then watches what changes from that
- * revision on, and gives the agent a new directory when there is something new: soon, but not for
- * every change by itself. When a member of etcd's fails, it turns to the next, and goes on watching from the
- * revision it has seen; only when that is not known any more is everything read again. What is known
- * stays in force while etcd is away; and it is in a file, for a daemon that starts meanwhile.
+ * Theory of operation. A thread reads everything below the prefix, then watches what changes from
+ * that revision on, and gives the agent a new directory when there is something new: soon, but not
+ * for every change by itself. When a member of etcd's fails, it turns to the next, and goes on
+ * watching from the revision it has seen; only when that is not known any more is everything read
+ * again. What is known stays in force while etcd is away; and it is in a file, for a daemon that
+ * starts meanwhile.
  *
  * The agent knows nothing of all this but agent_set_directory.
  */

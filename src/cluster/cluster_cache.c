@@ -1,6 +1,6 @@
 /*
- * The file has a line per key: ["KEY", "VALUE", MOD_REVISION, CREATE_REVISION]. A line that makes no sense ends it, as
- * what follows cannot be trusted either.
+ * The file has a line per key: ["KEY", "VALUE", MOD_REVISION, CREATE_REVISION]. A line that makes no
+ * sense ends it, as what follows cannot be trusted either.
  */
 #include "cluster/cluster_cache.h"
 

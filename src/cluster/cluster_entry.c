@@ -91,7 +91,7 @@ static int parse_address(const json_t *text, struct in6_addr *address, struct er
 
 	if (!words || !address_parse(words, address))
 		return error_set(error, -EINVAL, "has an address that is none");
-	if (IN6_IS_ADDR_UNSPECIFIED(address) || IN6_IS_ADDR_MULTICAST(address))
+	if (!address_is_somebodys(address))
 		return error_set(error, -EINVAL, "has an address that is nobody's");
 	return 0;
 }

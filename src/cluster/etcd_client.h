@@ -40,7 +40,10 @@ int etcd_client_call(struct etcd_client *client, const char *path, json_t *body,
 /* What has come of a stream. Returns 0, or a negative errno that ends it. */
 typedef int etcd_stream_sink(void *context, const char *bytes, size_t count);
 
-/* Begin the stream; its bytes come while a call waits, or the client does. Returns 0 or a negative errno. */
+/*
+ * Begin the stream; its bytes come while a call waits, or the client does. Returns 0 or a negative
+ * errno.
+ */
 int etcd_client_open_stream(struct etcd_client *client, const char *path, json_t *body,
 	etcd_stream_sink *sink, void *context, struct error *error);
 void etcd_client_close_stream(struct etcd_client *client);

@@ -1,6 +1,7 @@
 #include "cluster/etcd_keys.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,8 +93,11 @@ int etcd_read_all(struct etcd_client *client, const char *prefix, etcd_pair_hand
 			page_request(prefix, &reading, limit, header->revision), &answer, error);
 		if (result == 0)
 			result = take_page(&reading, answer, header, &is_more, error);
-		else if (result == -EMSGSIZE && limit > 1)
-			result = 0, limit /= 2; /* somebody else's keys; each alone fits */
+		/* Somebody else's keys; each alone fits. */
+		if (result == -EMSGSIZE && limit > 1) {
+			limit /= 2;
+			result = 0;
+		}
 		json_decref(answer);
 	}
 	free(reading.last);

@@ -6,7 +6,10 @@
 
 #include <stddef.h>
 
-/* etcd sends at most 1.5 MiB at once, of which base64 makes 2 MiB; the rest is room for what is around it. */
+/*
+ * etcd sends at most 1.5 MiB at once, of which base64 makes 2 MiB; the rest is room for what is
+ * around it.
+ */
 #define ETCD_OBJECT_BYTES_MAX (4u << 20)
 
 /* One line, without its end; returns 0, or a negative errno that ends the stream. */
@@ -29,7 +32,10 @@ int etcd_lines_feed(struct etcd_lines *lines, const char *bytes, size_t count,
 /* Forget what has come, and give the memory back. */
 void etcd_lines_reset(struct etcd_lines *lines);
 
-/* Append to the line that has not ended: for an answer that is one object. Returns 0, -EMSGSIZE or -ENOMEM. */
+/*
+ * Append to the line that has not ended: for an answer that is one object. Returns 0, -EMSGSIZE or
+ * -ENOMEM.
+ */
 int etcd_lines_append(struct etcd_lines *lines, const char *bytes, size_t count);
 
 #endif

@@ -30,8 +30,6 @@ static int take_line(void *context, const char *line, size_t bytes)
 		snprintf(watch->reason, sizeof watch->reason, "the answer is not one of etcd's");
 		return result;
 	}
-	if (answer.header.cluster_id)
-		watch->cluster_id = answer.header.cluster_id;
 	watch->is_created |= answer.is_created;
 	if (answer.compact_revision)
 		watch->is_history_gone = true;
@@ -63,7 +61,6 @@ int etcd_watch_open(struct etcd_watch *watch, struct etcd_client *client, const 
 
 	etcd_watch_close(watch, client);
 	watch->is_created = watch->is_history_gone = false;
-	watch->cluster_id = 0;
 	*watch->reason = '\0';
 	json_object_set_new(
 		request, "start_revision", json_sprintf("%lld", (long long)watch->revision + 1));

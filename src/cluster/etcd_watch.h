@@ -12,7 +12,6 @@ struct etcd_watch {
 	etcd_pair_handler *handler;
 	void *context;
 	int64_t revision;     /* all changes up to it have been handed on */
-	uint64_t cluster_id;  /* of the cluster that has answered; 0: none has */
 	bool is_created;      /* the cluster has said so */
 	bool is_history_gone; /* what follows the revision is not known any more: read everything */
 	struct etcd_lines lines;

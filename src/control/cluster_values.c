@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -170,8 +170,8 @@ int configuration_load_file(const char *file, struct configuration **configurati
 	struct problems *problems, struct error *error);
 
 /*
- * The same for one entry of `disks`, one `slo`, and one entry of `nics`, as the control protocol carries them (JSON, which
- * is YAML). Values and references are not checked: that needs the pools.
+ * The same for one entry of `disks`, one `slo`, and one entry of `nics`, as the control protocol
+ * carries them (JSON, which is YAML). Values and references are not checked: that needs the pools.
  */
 void configuration_load_disk(
 	const char *text, size_t length, struct disk_settings **disk, struct problems *problems);

@@ -1,7 +1,7 @@
 #include "control/control_values.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,7 @@
-/* What the control protocol says about disks, pools, sidecores and vNICs, as JSON. Units are in the keys. */
+/*
+ * What the control protocol says about disks, pools, sidecores and vNICs, as JSON. Units are in
+ * the keys.
+ */
 #ifndef SLUICE_CONTROL_DESCRIBE_H
 #define SLUICE_CONTROL_DESCRIBE_H
 

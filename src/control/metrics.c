@@ -218,6 +218,16 @@ static void write_network(FILE *to, struct agent *agent)
 	agent_status_free(status);
 }
 
+static void write_cluster(FILE *to, struct cluster *cluster)
+{
+	struct cluster_status status;
+
+	if (!cluster)
+		return;
+	cluster_status(cluster, &status);
+	metrics_write_cluster(to, &status);
+}
+
 char *metrics_text(const struct host *host, size_t *length)
 {
 	char *text = NULL;
@@ -231,6 +241,7 @@ char *metrics_text(const struct host *host, size_t *length)
 	write_disks(to, host);
 	write_tiers(to, host);
 	write_network(to, host->agent);
+	write_cluster(to, host->cluster);
 	if (fclose(to) == 0)
 		return text;
 	free(text);

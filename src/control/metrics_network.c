@@ -2,6 +2,7 @@
 #include "control/metrics_network.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/param.h>
@@ -75,7 +76,7 @@ static const struct metric nic_metrics[] = {
 	{"sluice_nic_forged_packets_total", "counter",
 		"Packets sent under addresses that are not the vNIC's.", METRIC_COUNT,
 		FIELD(forged_packets), 0},
-	{"sluice_nic_weight", "gauge", "Share of what is left for receiving.", METRIC_REAL,
+	{"sluice_nic_weight", "gauge", "Share of what is left of the link, each way.", METRIC_REAL,
 		FIELD(config.receive.weight), 0},
 };
 #undef FIELD
@@ -126,6 +127,20 @@ static const struct metric direction_metrics[] = {
 };
 #undef FIELD
 
+static struct direction_sample sample_sending(const struct nic_status *nic)
+{
+	uint64_t max = nic->config.send_max;
+
+	return (struct direction_sample){nic->sends, (double)nic->config.send_min,
+		max == UINT64_MAX ? INFINITY : (double)max};
+}
+
+static struct direction_sample sample_receiving(const struct nic_status *nic)
+{
+	return (struct direction_sample){
+		nic->receives, nic->config.receive.min, nic->config.receive.max};
+}
+
 static void write_directions(FILE *to, const struct agent_status *status)
 {
 	static const struct metric_group group = {
@@ -134,18 +149,14 @@ static void write_directions(FILE *to, const struct agent_status *status)
 	struct metric_subject *subjects = calloc(count + 1, sizeof *subjects);
 	struct direction_sample *samples = calloc(count + 1, sizeof *samples);
 
-	for (unsigned i = 0; subjects && samples && i < count; i++) {
+	for (unsigned i = 0; subjects && samples && i < count; i += 2) {
 		const struct nic_status *nic = &status->nics[i / 2];
-		const struct nic_config *config = &nic->config;
 
-		samples[i] =
-			i % 2 ? (struct direction_sample){nic->receives, config->receive.min,
-					config->receive.max}
-			      : (struct direction_sample){nic->sends, (double)config->send_min,
-					config->send_max == UINT64_MAX ? INFINITY
-								       : (double)config->send_max};
-		subjects[i] = (struct metric_subject){
-			{config->name, i % 2 ? "receive" : "send"}, &samples[i]};
+		samples[i] = sample_sending(nic);
+		subjects[i] = (struct metric_subject){{nic->config.name, "send"}, &samples[i]};
+		samples[i + 1] = sample_receiving(nic);
+		subjects[i + 1] =
+			(struct metric_subject){{nic->config.name, "receive"}, &samples[i + 1]};
 	}
 	if (subjects && samples)
 		exposition_write(to, &group, subjects, count);
@@ -202,6 +213,35 @@ static void write_pairs(FILE *to, struct agent_status *status)
 		exposition_write(to, &group, subjects, count);
 	free(subjects);
 	free(peers);
+}
+
+/* ---- the cluster ---- */
+
+struct cluster_sample {
+	bool is_connected;
+	double hosts;
+	double nics;
+};
+
+#define FIELD(field) offsetof(struct cluster_sample, field)
+static const struct metric cluster_metrics[] = {
+	{"sluice_cluster_connected", "gauge", "Whether etcd is there.", METRIC_TRUTH,
+		FIELD(is_connected), 0},
+	{"sluice_cluster_hosts", "gauge", "Hosts that etcd has told of, this one among them.",
+		METRIC_REAL, FIELD(hosts), 0},
+	{"sluice_cluster_nics", "gauge", "vNICs that etcd has told of.", METRIC_REAL, FIELD(nics),
+		0},
+};
+#undef FIELD
+
+void metrics_write_cluster(FILE *to, const struct cluster_status *status)
+{
+	static const struct metric_group group = {
+		{NULL}, cluster_metrics, COUNT_OF(cluster_metrics)};
+	const struct cluster_sample sample = {status->is_connected, status->hosts, status->nics};
+	const struct metric_subject subject = {.sample = &sample};
+
+	exposition_write(to, &group, &subject, 1);
 }
 
 void metrics_write_network(FILE *to, struct agent_status *status)

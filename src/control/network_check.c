@@ -1,7 +1,9 @@
 #include "control/network_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/address.h"
 #include "control/claims.h"
 #include "control/cluster_values.h"
 #include "control/network_values.h"
@@ -49,31 +51,82 @@ static void check_hosts(const struct network_settings *settings, struct problems
 		check_list(settings, problems);
 }
 
+/* What only one vNIC may have. */
+struct nic_claims {
+	struct claims names, netdevs, addresses;
+};
+
+static int nic_claims_init(struct nic_claims *claims, unsigned nics)
+{
+	memset(claims, 0, sizeof *claims);
+	return claims_init(&claims->names, nics) || claims_init(&claims->netdevs, nics) ||
+	       claims_init(&claims->addresses, nics * NIC_ADDRESSES_MAX);
+}
+
+static void nic_claims_add(
+	struct nic_claims *claims, unsigned index, const struct nic_config *config)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	claims_add(&claims->names, index, "%s", config->name);
+	claims_add(&claims->netdevs, index, "%s", config->netdev);
+	/* Those that are nobody's are problems already. */
+	for (unsigned i = 0; i < config->address_count; i++)
+		if (address_is_somebodys(&config->addresses[i]))
+			claims_add(&claims->addresses, index, "%s",
+				address_format(&config->addresses[i], text));
+}
+
+static void nic_claims_report(struct nic_claims *claims, struct problems *problems)
+{
+	claims_report(&claims->names, "nics", "name", "choose another name", problems);
+	claims_report(&claims->netdevs, "nics", "netdev", "a netdev is one vNIC's", problems);
+	claims_report(
+		&claims->addresses, "nics", "addresses", "an address is one vNIC's", problems);
+}
+
+static void nic_claims_free(struct nic_claims *claims)
+{
+	claims_free(&claims->names);
+	claims_free(&claims->netdevs);
+	claims_free(&claims->addresses);
+}
+
+static void check_uplink(const struct configuration *configuration, struct problems *problems)
+{
+	char entry[PROBLEM_PATH_BYTES], path[PROBLEM_PATH_BYTES];
+
+	for (unsigned i = 0; i < configuration->nics_count; i++) {
+		if (strcmp(configuration->nics[i].netdev, configuration->network->uplink) != 0)
+			continue;
+		path_index(entry, "nics", i);
+		path_key(path, entry, "netdev");
+		problems_add(problems, path,
+			"'%s' is the uplink; a vNIC's is the host's end of it: a tap, a veth",
+			configuration->network->uplink);
+	}
+}
+
 static struct link_promises check_nics(
 	const struct configuration *configuration, struct problems *problems)
 {
 	struct link_promises promised = {0};
-	struct claims names, netdevs;
+	struct nic_claims claims;
 	struct nic_config config;
 	char path[PROBLEM_PATH_BYTES];
 
-	if (claims_init(&names, configuration->nics_count) < 0)
-		return promised;
-	if (claims_init(&netdevs, configuration->nics_count) < 0)
+	if (nic_claims_init(&claims, configuration->nics_count) < 0)
 		goto out;
 	for (unsigned i = 0; i < configuration->nics_count; i++) {
 		path_index(path, "nics", i);
 		values_of_nic(&configuration->nics[i], path, &config, problems);
-		claims_add(&names, i, "%s", config.name);
-		claims_add(&netdevs, i, "%s", config.netdev);
+		nic_claims_add(&claims, i, &config);
 		promised.send += (double)config.send_min;
 		promised.receive += config.receive.min;
 	}
-	claims_report(&names, "nics", "name", "choose another name", problems);
-	claims_report(&netdevs, "nics", "netdev", "a netdev is one vNIC's", problems);
-	claims_free(&netdevs);
+	nic_claims_report(&claims, problems);
 out:
-	claims_free(&names);
+	nic_claims_free(&claims);
 	return promised;
 }
 
@@ -92,6 +145,7 @@ void network_check(const struct configuration *configuration, struct problems *p
 	}
 	values_of_network(configuration->network, "network", &config, problems);
 	check_hosts(configuration->network, problems);
+	check_uplink(configuration, problems);
 	available = (double)config.link_bytes_per_s * (1 - config.headroom);
 	if (!problems->count && link_admission_check(&promised, available, &error) < 0)
 		problems_add(problems, "nics", "%s", error.message);

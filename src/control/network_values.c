@@ -25,11 +25,15 @@
 bool value_address(
 	const char *text, const char *path, struct in6_addr *address, struct problems *problems)
 {
-	if (address_parse(text, address))
-		return true;
-	problems_add(
-		problems, path, "'%s' is not an address; write it like 10.0.0.7 or fd00::7", text);
-	return false;
+	const char *trouble = NULL;
+
+	if (!address_parse(text, address))
+		trouble = "not an address; write it";
+	else if (!address_is_somebodys(address))
+		trouble = "nobody's address; write one";
+	if (trouble)
+		problems_add(problems, path, "'%s' is %s like 10.0.0.7 or fd00::7", text, trouble);
+	return !trouble;
 }
 
 /* ---- the agent ---- */
@@ -192,7 +196,10 @@ void values_of_nic(const struct nic_settings *settings, const char *path, struct
 	bandwidths(settings->receive, path, "receive", &min, &max, problems);
 	config->receive.min = (double)min;
 	config->receive.max = max == UINT64_MAX ? INFINITY : (double)max;
-	config->receive.weight = settings->weight && *settings->weight ? *settings->weight : 1;
+	config->receive.weight = settings->weight ? *settings->weight : 1;
+	path_key(one, path, "weight");
+	if (config->receive.weight < 1)
+		problems_add(problems, one, "must be 1 or more");
 }
 
 /* ---- the key ---- */

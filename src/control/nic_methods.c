@@ -10,6 +10,13 @@
 #include "control/params.h"
 #include "gatekeeper/agent_status.h"
 
+static int wanted_nic(const struct host *host, const json_t *params, struct error *error)
+{
+	const char *name = params_name(params, error);
+
+	return name ? host_find_nic(host, name, error) : -EINVAL;
+}
+
 /* ---- asking ---- */
 
 /* How many of its pairs are told with each vNIC. */
@@ -56,10 +63,9 @@ static int show(struct host *host, const char *name, json_t **result, struct err
 
 int method_nic_show(void *context, const json_t *params, json_t **result, struct error *error)
 {
-	const char *name = params_name(params, error);
-	int index = name ? host_find_nic(context, name, error) : -EINVAL;
+	int index = wanted_nic(context, params, error);
 
-	return index < 0 ? index : show(context, name, result, error);
+	return index < 0 ? index : show(context, params_name(params, NULL), result, error);
 }
 
 int method_net_show(void *context, const json_t *params, json_t **result, struct error *error)
@@ -96,12 +102,19 @@ static void drop_null_members(json_t *object)
 		json_object_del(object, key);
 }
 
-/* What is null has its default. */
+/* What is null has its default, and so has a direction of which nothing is left. */
 static void drop_nulls(json_t *settings)
 {
+	static const char *const directions[] = {"send", "receive"};
+
 	drop_null_members(settings);
-	drop_null_members(json_object_get(settings, "send"));
-	drop_null_members(json_object_get(settings, "receive"));
+	for (size_t i = 0; i < sizeof directions / sizeof *directions; i++) {
+		json_t *bandwidths = json_object_get(settings, directions[i]);
+
+		drop_null_members(bandwidths);
+		if (json_is_object(bandwidths) && !json_object_size(bandwidths))
+			json_object_del(settings, directions[i]);
+	}
 }
 
 int method_nic_add(void *context, const json_t *params, json_t **result, struct error *error)
@@ -180,9 +193,7 @@ static int set_nic(struct host *host, unsigned index, const json_t *params, stru
 
 int method_nic_set(void *context, const json_t *params, json_t **result, struct error *error)
 {
-	const char *name = params_name(params, error);
-	int index = name ? host_find_nic(context, name, error) : -EINVAL;
-	int code;
+	int index = wanted_nic(context, params, error), code;
 
 	if (index < 0)
 		return index;
@@ -192,22 +203,20 @@ int method_nic_set(void *context, const json_t *params, json_t **result, struct 
 	code = set_nic(context, (unsigned)index, params, error);
 	if (code < 0)
 		return code;
-	log_info("vNIC '%s': changed", name);
-	return show(context, name, result, error);
+	log_info("vNIC '%s': changed", params_name(params, NULL));
+	return show(context, params_name(params, NULL), result, error);
 }
 
 int method_nic_remove(void *context, const json_t *params, json_t **result, struct error *error)
 {
-	const char *name = params_name(params, error);
-	int index = name ? host_find_nic(context, name, error) : -EINVAL;
-	int code;
+	int index = wanted_nic(context, params, error), code;
 
 	if (index < 0)
 		return index;
 	code = host_remove_nic(context, (unsigned)index, error);
 	if (code < 0)
 		return code;
-	log_info("vNIC '%s': removed", name);
+	log_info("vNIC '%s': removed", params_name(params, NULL));
 	*result = json_true();
 	return 0;
 }

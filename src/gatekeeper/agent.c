@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/log.h"
@@ -32,8 +33,8 @@ static void take_timer(struct agent *agent)
 }
 
 /*
- * Guarantees wait for late periods, and vCPUs keep a host's cores busy. What a period does is bounded, so it
- * may go first; without the right, it takes its turn.
+ * Guarantees wait for late periods, and vCPUs keep a host's cores busy. What a period does is
+ * bounded, so it may go first; without the right, it takes its turn.
  */
 static void run_before_others(void)
 {
@@ -68,16 +69,36 @@ static void *thread_main(void *argument)
 
 /* ---- starting and stopping ---- */
 
+/* When a host boots, its address may come after us. */
+static int bind_socket(int fd, const struct sockaddr_in6 *listen)
+{
+	const struct sockaddr *address = (const struct sockaddr *)listen;
+	char text[INET6_ADDRSTRLEN];
+	const int is_free = 1;
+
+	if (bind(fd, address, sizeof *listen) == 0)
+		return 0;
+	if (errno != EADDRNOTAVAIL ||
+		setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &is_free, sizeof is_free) < 0 ||
+		bind(fd, address, sizeof *listen) < 0)
+		return -errno;
+	log_warning("the agent's address %s is not this host's; other agents wait for it",
+		address_format(&listen->sin6_addr, text));
+	return 0;
+}
+
 static int open_socket(struct agent *agent, struct error *error)
 {
-	const struct sockaddr_in6 *address = &agent->config.listen;
+	const struct sockaddr_in6 *listen = &agent->config.listen;
+	char text[INET6_ADDRSTRLEN];
+	int result;
 
 	agent->socket = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (agent->socket < 0 ||
-		bind(agent->socket, (const struct sockaddr *)address, sizeof *address) < 0)
-		return error_set(error, -errno, "the agent's UDP port %u: %s",
-			ntohs(address->sin6_port), strerror(errno));
-	return 0;
+	result = agent->socket < 0 ? -errno : bind_socket(agent->socket, listen);
+	return result < 0 ? error_set(error, result, "the agent's address %s, UDP port %u: %s",
+				    address_format(&listen->sin6_addr, text),
+				    ntohs(listen->sin6_port), strerror(-result))
+			  : 0;
 }
 
 static int open_timer(struct agent *agent, struct error *error)

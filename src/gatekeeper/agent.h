@@ -27,7 +27,7 @@ struct agent_config {
 	uint64_t link_bytes_per_s;
 	double headroom; /* the part of the link that is not given away */
 	uint64_t period_ns;
-	struct sockaddr_in6 listen;
+	struct sockaddr_in6 listen; /* its address is waited for */
 	uint8_t key[ENVELOPE_KEY_BYTES];
 	const char *state_directory; /* as of shaper_open; must outlive the agent */
 };

@@ -1,5 +1,8 @@
-/* What the agent's files share: deciding and telling (agent_period.c), being told (agent_inbox.c), vNICs and
- * their netdevs (agent_nics.c), what is shown of it (agent_status.c), starting and stopping (agent.c). */
+/*
+ * What the agent's files share: deciding and telling (agent_period.c), being told (agent_inbox.c),
+ * vNICs and their netdevs (agent_nics.c), what is shown of it (agent_status.c), starting and stopping
+ * (agent.c).
+ */
 #ifndef SLUICE_GATEKEEPER_AGENT_PRIVATE_H
 #define SLUICE_GATEKEEPER_AGENT_PRIVATE_H
 
@@ -59,9 +62,13 @@ void agent_run_period(struct agent *agent);
 void agent_send_rates(void *context, const struct directory_host *host,
 	const struct rate_entry *entries, unsigned count);
 
-/* Take what has come from other agents: in each period so many datagrams, so that a flood of them does not keep us from it. */
+/* Of those that come in a period: a flood does not keep us from the next one. */
 #define AGENT_DATAGRAMS_PER_PERIOD 512u
+
+/* Take what has come from other agents. */
 void agent_take_datagrams(struct agent *agent);
+
+/* Forget what they have sent before, for which there is the memory. */
 void agent_forget_correspondents(struct agent *agent);
 
 /*

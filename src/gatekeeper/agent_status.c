@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/counter.h"
 #include "gatekeeper/agent_private.h"
 
 /* ---- what the classes have counted ---- */

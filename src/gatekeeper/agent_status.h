@@ -1,4 +1,7 @@
-/* What an agent and its vNICs do at present, for people and metrics: a copy, to be read without the agent's lock. */
+/*
+ * What an agent and its vNICs do at present, for people and metrics: a copy, to be read without the
+ * agent's lock.
+ */
 #ifndef SLUICE_GATEKEEPER_AGENT_STATUS_H
 #define SLUICE_GATEKEEPER_AGENT_STATUS_H
 

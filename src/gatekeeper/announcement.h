@@ -1,11 +1,12 @@
 /*
  * When to tell a sender's host a limit (again). Time is an argument.
  *
- * Theory of operation. A large change that somebody waits for is told at once: more for a sender, or
- * less than it sends, which guarantees of others wait for. What is left is gathered for a while. Any datagram may be lost, so what was told is told again, first soon, then after
- * twice as long each time, until steady traffic costs a few datagrams a second; that goes on, since a
- * limit without renewal loses its hold (rate_limit.h). That there is no limit any more is told in
- * the same way, but not for ever: it needs no renewal.
+ * Theory of operation. A large change that somebody waits for is told at once: more for a sender,
+ * or less than it sends, which guarantees of others wait for. What is left is gathered for a while.
+ * Any datagram may be lost, so what was told is told again, first soon, then after twice as long each
+ * time, until steady traffic costs a few datagrams a second; that goes on, since a limit without
+ * renewal loses its hold (rate_limit.h). That there is no limit any more is told in the same way, but
+ * not for ever: it needs no renewal.
  */
 #ifndef SLUICE_GATEKEEPER_ANNOUNCEMENT_H
 #define SLUICE_GATEKEEPER_ANNOUNCEMENT_H

@@ -1,4 +1,7 @@
-/* What libnl leaves to those who use it: a socket in one step, errno instead of its own numbers, raw dumps. */
+/*
+ * What libnl leaves to those who use it: a socket in one step, errno instead of its own numbers,
+ * raw dumps.
+ */
 #ifndef SLUICE_GATEKEEPER_NETLINK_H
 #define SLUICE_GATEKEEPER_NETLINK_H
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 
 /*
@@ -16,7 +17,10 @@
 #define FIRST_LIMIT 0x1000u
 #define LIMITS_PER_NIC 200u
 
-/* Without a promise, a vNIC has this part of the link: HTB counts in time, and nearly nothing takes for ever. */
+/*
+ * Without a promise, a vNIC has this part of the link: HTB counts in time, and nearly nothing
+ * takes for ever.
+ */
 #define LEAST_PART 1000u
 
 /* The ceiling of a class is changed by no less than this part. */
@@ -304,10 +308,7 @@ int nic_change(struct nic *nic, const struct nic_config *config, const struct ni
 
 bool nic_has_address(const struct nic *nic, const struct in6_addr *address)
 {
-	for (unsigned i = 0; i < nic->config.address_count; i++)
-		if (memcmp(&nic->config.addresses[i], address, sizeof *address) == 0)
-			return true;
-	return false;
+	return address_is_among(address, nic->config.addresses, nic->config.address_count);
 }
 
 /* ---- what its classes have counted ---- */

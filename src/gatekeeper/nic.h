@@ -102,7 +102,10 @@ void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final);
 int nic_change(struct nic *nic, const struct nic_config *config, const struct nic_place *place,
 	struct error *error);
 
-/* Bring its class on the uplink up to date with what it may send there at most. Returns 0 or a negative errno. */
+/*
+ * Bring its class on the uplink up to date with what it may send there at most. Returns 0 or a
+ * negative errno.
+ */
 int nic_apply_ceil(struct nic *nic, const struct nic_place *place);
 
 /* Whose class on the uplink that is: a slot, or NIC_SLOTS for none. */

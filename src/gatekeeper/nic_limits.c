@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/container.h"
 
@@ -78,15 +79,6 @@ static struct nic_limit *add(
 	return limit;
 }
 
-static bool has_address(
-	const struct in6_addr *addresses, unsigned count, const struct in6_addr *address)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (memcmp(&addresses[i], address, sizeof *address) == 0)
-			return true;
-	return false;
-}
-
 /* Lead all of a peer's addresses into the limit's class, and those that are not its any more out of it. */
 static int set_addresses(
 	struct nic_limits *limits, struct nic_limit *limit, const struct directory_nic *peer)
@@ -97,7 +89,7 @@ static int set_addresses(
 		result = vnic_programs_set_class(limits->programs, limits->direction,
 			&peer->addresses[i], SHAPER_CLASSID(limit->minor));
 	for (unsigned i = 0; i < limit->address_count && limit->is_led; i++)
-		if (!has_address(peer->addresses, peer->address_count, &limit->addresses[i]))
+		if (!address_is_among(&limit->addresses[i], peer->addresses, peer->address_count))
 			(void)vnic_programs_set_class(
 				limits->programs, limits->direction, &limit->addresses[i], 0);
 	memcpy(limit->addresses, peer->addresses, sizeof limit->addresses);
@@ -115,7 +107,8 @@ static void take_from_others(
 	while ((node = key_map_next(&limits->by_peer, node))) {
 		limit = limit_at(node);
 		for (unsigned i = 0; limit != taker && i < limit->address_count;)
-			if (has_address(peer->addresses, peer->address_count, &limit->addresses[i]))
+			if (address_is_among(
+				    &limit->addresses[i], peer->addresses, peer->address_count))
 				limit->addresses[i] = limit->addresses[--limit->address_count];
 			else
 				i++;

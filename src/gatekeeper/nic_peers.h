@@ -75,7 +75,10 @@ bool nic_peers_is_near(const struct nic_peers *peers, const struct nic_peer *pee
 /* Forget all; what the programs have counted stays. */
 void nic_peers_clear(struct nic_peers *peers);
 
-/* Count what has been exchanged with each peer since the last call; forget those that have been silent long. */
+/*
+ * Count what has been exchanged with each peer since the last call; forget those that have been
+ * silent long.
+ */
 void nic_peers_measure(
 	struct nic_peers *peers, struct vnic_programs *programs, const struct nic_census *census);
 

@@ -32,7 +32,7 @@ struct shaper {
 	struct nl_sock *socket;
 	char netdev[IFNAMSIZ];
 	int ifindex;
-	uint64_t link;
+	uint64_t link_bytes_per_s;
 	char *note_path;
 	struct root_qdisc before; /* what to put back */
 };
@@ -171,7 +171,7 @@ int shaper_set_link(struct shaper *shaper, uint64_t link_bytes_per_s)
 
 static int set_first_classes(struct shaper *shaper, struct error *error)
 {
-	int result = shaper_set_link(shaper, shaper->link);
+	int result = shaper_set_link(shaper, shaper->link_bytes_per_s);
 
 	return result ? error_set(error, result, "its classes: %s", strerror(-result)) : 0;
 }
@@ -211,7 +211,7 @@ static int open_netdev(
 	return result ? error_set(error, result, "netlink: %s", strerror(-result)) : 0;
 }
 
-int shaper_open(const char *netdev, uint64_t link, const char *state_directory,
+int shaper_open(const char *netdev, uint64_t link_bytes_per_s, const char *state_directory,
 	struct shaper **shaper, struct error *error)
 {
 	struct shaper *created = calloc(1, sizeof *created);
@@ -219,7 +219,7 @@ int shaper_open(const char *netdev, uint64_t link, const char *state_directory,
 
 	if (!created)
 		return error_set(error, -ENOMEM, "netdev '%s': no memory", netdev);
-	created->link = link;
+	created->link_bytes_per_s = link_bytes_per_s;
 	result = open_netdev(created, netdev, state_directory, error);
 	if (result == 0)
 		result = set_up(created, error);
@@ -338,8 +338,7 @@ int shaper_unset(struct shaper *shaper, uint16_t minor)
 }
 
 struct class_visit {
-	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
-		const struct shaper_counters *counters);
+	shaper_visitor *visit;
 	void *context;
 };
 
@@ -360,10 +359,7 @@ static void visit_class(struct nl_object *object, void *argument)
 		visit->visit(visit->context, (uint16_t)TC_H_MIN(handle), ceil, &counters);
 }
 
-int shaper_visit(struct shaper *shaper,
-	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
-		const struct shaper_counters *counters),
-	void *context)
+int shaper_visit(struct shaper *shaper, shaper_visitor *visit, void *context)
 {
 	struct class_visit argument = {visit, context};
 	struct nl_cache *cache;

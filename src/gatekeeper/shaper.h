@@ -49,13 +49,13 @@ struct shaper_counters {
  * Take charge of a netdev, or go on where a predecessor was.
  *
  * @netdev: its name
- * @link: its rate
+ * @link_bytes_per_s: its rate
  * @state_directory: where notes about netdevs are kept as long as the host is up; need not exist if
  *                   nobody has configured a qdisc
  * Returns 0; -EBUSY if there is a qdisc that could not be put back; or another negative errno; with
  * the reason in `error`.
  */
-int shaper_open(const char *netdev, uint64_t link, const char *state_directory,
+int shaper_open(const char *netdev, uint64_t link_bytes_per_s, const char *state_directory,
 	struct shaper **shaper, struct error *error);
 
 /* Leave everything as it is, for a successor. */
@@ -65,7 +65,7 @@ void shaper_close(struct shaper *shaper);
 void shaper_remove(struct shaper *shaper);
 
 /* Change the netdev's rate. Returns 0 or a negative errno. */
-int shaper_set_link(struct shaper *shaper, uint64_t link);
+int shaper_set_link(struct shaper *shaper, uint64_t link_bytes_per_s);
 
 /*
  * What should be able to wait in a class at most, in powers of two so that it seldom changes: bytes of
@@ -77,16 +77,17 @@ uint32_t shaper_queue_bytes(uint64_t bytes_per_s);
 /* Create or change a class; running traffic stays in it. Returns 0 or a negative errno. */
 int shaper_set(struct shaper *shaper, const struct shaper_class *class);
 
-/* Remove a class without children; what waits in it is lost. Returns 0, also if there is none, or a negative errno. */
+/*
+ * Remove a class without children; what waits in it is lost. Returns 0, also if there is none, or a
+ * negative errno.
+ */
 int shaper_unset(struct shaper *shaper, uint16_t minor);
 
-/*
- * Look at all classes at once: `visit` is called with each one's minor number, ceiling (bytes per second)
- * and counters. Returns 0 or a negative errno.
- */
-int shaper_visit(struct shaper *shaper,
-	void (*visit)(void *context, uint16_t minor, uint64_t ceil,
-		const struct shaper_counters *counters),
-	void *context);
+/* One class, with its ceiling in bytes per second. */
+typedef void shaper_visitor(
+	void *context, uint16_t minor, uint64_t ceil, const struct shaper_counters *counters);
+
+/* Look at all classes at once. Returns 0 or a negative errno. */
+int shaper_visit(struct shaper *shaper, shaper_visitor *visit, void *context);
 
 #endif

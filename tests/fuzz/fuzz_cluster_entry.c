@@ -1,4 +1,7 @@
-/* One key of the cluster and its value, separated by a zero byte: what is accepted is in bounds, and can be written. */
+/*
+ * One key of the cluster and its value, separated by a zero byte: what is accepted is in bounds,
+ * and can be written.
+ */
 #include <stdlib.h>
 #include <string.h>
 

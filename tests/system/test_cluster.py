@@ -1,6 +1,5 @@
 """Hosts that find each other in a real etcd, of which members, or all, are lost."""
 
-import glob
 import json
 import os
 import subprocess
@@ -37,9 +36,10 @@ class Fleet:
 
     def __exit__(self, *unused):
         self.agents.__exit__(*unused)
-        for host in self.fabric.hosts:
-            for file in glob.glob(f"/run/sluice/{host.name}.cluster*"):
-                os.unlink(file)
+
+    def cache(self, host):
+        """Where its daemon keeps what is known of others."""
+        return os.path.join(self.agents.path(host, "run"), f"{host.name}.cluster")
 
     def status(self, host):
         return self.agents.ask(host, "daemon.status")["cluster"]
@@ -71,7 +71,8 @@ class Fleet:
         return was_held
 
     def sluice(self, host, *words):
-        subprocess.run([SLUICE, "--control", self.agents.path(host, "control"), *words], check=True, timeout=60)
+        return subprocess.run([SLUICE, "--control", self.agents.path(host, "control"), *words], check=True, capture_output=True,
+                              text=True, timeout=60).stdout
 
     def put(self, name, **value):
         self.etcd.ctl("put", f"/sluice/{name}", json.dumps(value))
@@ -147,11 +148,12 @@ def test_a_member_that_hangs_is_left_for_another(fleet):
 
 
 def test_an_outage_changes_nothing_and_is_survived_by_a_restart(fleet):
-    eventually(lambda: all(os.path.exists(f"/run/sluice/{host.name}.cluster") for host in fleet.fabric.hosts))
+    eventually(lambda: all(os.path.exists(fleet.cache(host)) for host in fleet.fabric.hosts))
     for index in (0, 1):
         fleet.etcd.kill(index)
     eventually(lambda: not any(fleet.status(host)["is_connected"] for host in fleet.fabric.hosts))
     assert fleet.is_held_back(fleet.there)
+    assert "cluster: etcd is away for" in fleet.sluice(fleet.there, "status")
     for host in (fleet.here, fleet.there):
         fleet.agents.kill(host)
         fleet.agents.start(host)
@@ -217,7 +219,7 @@ def test_a_large_cluster_is_read_in_pages(fleet):
         fleet.etcd.ctl("txn", input="\n" + "\n".join(puts) + "\n\n\n")
     eventually(lambda: all(fleet.knows(host, 3, 1002) for host in fleet.fabric.hosts))
     fleet.agents.kill(fleet.here)
-    os.truncate(f"/run/sluice/{fleet.here.name}.cluster", 0)
+    os.truncate(fleet.cache(fleet.here), 0)
     fleet.agents.start(fleet.here)
     eventually(lambda: fleet.knows(fleet.here, 3, 1002))
 

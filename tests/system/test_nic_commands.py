@@ -129,7 +129,7 @@ def test_a_netdev_that_is_not_there_is_waited_for(network):
 
 def test_what_does_not_fit_is_refused_with_what_is_missing(network):
     said = network.refuses("nic", "set", "bulk", "--receive-min", "180Mbit")
-    assert "bulk" in said and "40 Mbit" in said  # 50 + 180 of 190
+    assert "bulk" in said and "36 Mbit" in said  # 50 + 180 of 194
     said = network.refuses("nic", "add", "more", "--netdev", "nowhere0", "--send-min", "1Gbit")
     assert "more" in said and "Mbit" in said
     assert "not a bandwidth" in network.refuses("nic", "set", "bulk", "--receive-min", "5 parsecs")

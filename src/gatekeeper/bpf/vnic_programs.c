@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "gatekeeper/bpf/vnic.h"
 #include "gatekeeper/netlink.h"
 #include <vnic.skel.h>
@@ -212,43 +213,40 @@ static int attach_both(struct vnic_programs *programs)
 	return result;
 }
 
+static int load_and_attach(struct vnic_programs *programs, uint32_t classid)
+{
+	int result;
+
+	programs->skeleton = vnic__open();
+	if (!programs->skeleton)
+		return -errno;
+	take_over_maps(programs);
+	programs->skeleton->bss->class_of_vnic = classid;
+	result = vnic__load(programs->skeleton);
+	return result < 0 ? result : attach_both(programs);
+}
+
 int vnic_programs_attach(
 	const char *netdev, uint32_t classid, struct vnic_programs **programs, struct error *error)
 {
 	struct vnic_programs *created = calloc(1, sizeof *created);
-	int result = -ENOMEM;
+	int result;
 
 	if (!created)
-		return error_set(error, result, "netdev '%s': no memory", netdev);
+		return error_set(error, -ENOMEM, "netdev '%s': no memory", netdev);
 	libbpf_set_print(NULL); /* it would log every filter that is not there yet */
 	created->ifindex = (int)if_nametoindex(netdev);
-	if (!created->ifindex) {
-		result = error_set(error, -ENODEV, "netdev '%s' does not exist", netdev);
-		goto fail;
+	result = created->ifindex ? load_and_attach(created, classid) : -ENODEV;
+	if (result >= 0) {
+		*programs = created;
+		return 0;
 	}
-	created->skeleton = vnic__open();
-	if (!created->skeleton) {
-		result = error_set(
-			error, -errno, "netdev '%s': BPF programs: %s", netdev, strerror(errno));
-		goto fail;
-	}
-	take_over_maps(created);
-	created->skeleton->bss->class_of_vnic = classid;
-	result = vnic__load(created->skeleton);
-	if (result == 0)
-		result = attach_both(created);
-	if (result < 0) {
-		error_set(error, result,
-			"netdev '%s': BPF programs: %s; this needs CAP_NET_ADMIN and CAP_BPF",
-			netdev, strerror(-result));
-		goto fail;
-	}
-	*programs = created;
-	return 0;
-
-fail:
 	vnic_programs_close(created);
-	return result;
+	if (result == -EPERM || result == -EACCES)
+		return error_set(error, result,
+			"netdev '%s': BPF programs: %s; they need CAP_NET_ADMIN and CAP_BPF",
+			netdev, strerror(-result));
+	return error_set(error, result, "netdev '%s': BPF programs: %s", netdev, strerror(-result));
 }
 
 void vnic_programs_close(struct vnic_programs *programs)
@@ -279,8 +277,7 @@ static struct bpf_map *classes(const struct vnic_programs *programs, enum vnic_d
 }
 
 void vnic_programs_visit_classes(const struct vnic_programs *programs,
-	enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint32_t classid), void *context)
+	enum vnic_direction direction, vnic_class_visitor *visit, void *context)
 {
 	int map_fd = bpf_map__fd(classes(programs, direction));
 	struct in6_addr key, *previous = NULL;
@@ -317,11 +314,8 @@ void vnic_programs_forget(
 	(void)bpf_map_delete_elem(counts(programs, direction), peer);
 }
 
-typedef void visit_peer(
-	void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets);
-
 /* Returns whether the kernel can do it (Linux 5.6); if so, it has been done. */
-static bool visit_in_batches(int map_fd, visit_peer *visit, void *context)
+static bool visit_in_batches(int map_fd, vnic_peer_visitor *visit, void *context)
 {
 	struct vnic_count found[BATCH];
 	struct in6_addr keys[BATCH];
@@ -340,7 +334,7 @@ static bool visit_in_batches(int map_fd, visit_peer *visit, void *context)
 	return true;
 }
 
-static void visit_one_by_one(int map_fd, visit_peer *visit, void *context)
+static void visit_one_by_one(int map_fd, vnic_peer_visitor *visit, void *context)
 {
 	struct in6_addr key, *previous = NULL;
 	struct vnic_count count;
@@ -353,8 +347,7 @@ static void visit_one_by_one(int map_fd, visit_peer *visit, void *context)
 }
 
 void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets),
-	void *context)
+	vnic_peer_visitor *visit, void *context)
 {
 	int map_fd = counts(programs, direction);
 
@@ -364,15 +357,6 @@ void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_directi
 
 /* ---- the guest's own addresses ---- */
 
-static bool is_among(
-	const struct in6_addr *address, const struct in6_addr *addresses, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		if (memcmp(&addresses[i], address, sizeof *address) == 0)
-			return true;
-	return false;
-}
-
 /* Collects before it deletes: a walk may start anew after the key that it stood on has gone. */
 static void remove_others(int map_fd, const struct in6_addr *addresses, unsigned count)
 {
@@ -381,7 +365,7 @@ static void remove_others(int map_fd, const struct in6_addr *addresses, unsigned
 
 	while (stale_count < sizeof stale / sizeof *stale &&
 		bpf_map_get_next_key(map_fd, previous, &key) == 0) {
-		if (!is_among(&key, addresses, count))
+		if (!address_is_among(&key, addresses, count))
 			stale[stale_count++] = key;
 		previous = &key;
 	}

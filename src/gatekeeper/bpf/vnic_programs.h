@@ -8,8 +8,8 @@
  * replaces them in one step, so that nothing is lost or let loose in between. One of the maps
  * remembers whether the clsact was made by us, and goes with the programs.
  */
-#ifndef SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
-#define SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
+#ifndef SLUICE_GATEKEEPER_BPF_VNIC_PROGRAMS_H
+#define SLUICE_GATEKEEPER_BPF_VNIC_PROGRAMS_H
 
 #include <netinet/in.h>
 #include <stdint.h>
@@ -50,10 +50,11 @@ enum vnic_direction { VNIC_SENDS, VNIC_RECEIVES };
 int vnic_programs_set_class(struct vnic_programs *programs, enum vnic_direction direction,
 	const struct in6_addr *peer, uint32_t classid);
 
-/* Call `visit` for every peer that is in a class of its own, put there by our predecessors as well. */
+typedef void vnic_class_visitor(void *context, const struct in6_addr *peer, uint32_t classid);
+
+/* Visit every peer that is in a class of its own, put there by our predecessors as well. */
 void vnic_programs_visit_classes(const struct vnic_programs *programs,
-	enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint32_t classid), void *context);
+	enum vnic_direction direction, vnic_class_visitor *visit, void *context);
 
 /*
  * Have everything dropped that the guest sends over IP from addresses that are not its own; unspecified
@@ -74,11 +75,14 @@ void vnic_programs_forget(
 	struct vnic_programs *programs, enum vnic_direction direction, const struct in6_addr *peer);
 
 /*
- * Call `visit` for every peer that has been seen, with the bytes and packets sent to it or received
- * from it in all (since it was last forgotten: numbers may start anew).
+ * One peer, with the bytes and packets sent to it or received from it in all (since it was last
+ * forgotten: numbers may start anew).
  */
+typedef void vnic_peer_visitor(
+	void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets);
+
+/* Visit every peer that has been seen. */
 void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
-	void (*visit)(void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets),
-	void *context);
+	vnic_peer_visitor *visit, void *context);
 
 #endif

@@ -120,6 +120,16 @@ static void mistakes_are_named_with_their_mend(void **state)
 		"'x' is not an address; write it like 10.0.0.7 or fd00::7");
 	expect(NETWORK "nics: [{name: a, netdev: tap0}, {name: b, netdev: tap0}]\n",
 		"nics[1].netdev", "'tap0' is taken by nics[0]; a netdev is one vNIC's");
+	expect(NETWORK "nics: [{name: a, netdev: up0}]\n", "nics[0].netdev",
+		"'up0' is the uplink; a vNIC's is the host's end of it: a tap, a veth");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, addresses: [10.0.1.1]}, {name: b, netdev: "
+		       "tap1, addresses: ['::ffff:10.0.1.1']}]\n",
+		"nics[1].addresses", "'10.0.1.1' is taken by nics[0]; an address is one vNIC's");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, addresses: [224.0.0.1]}]\n",
+		"nics[0].addresses[0]",
+		"'224.0.0.1' is nobody's address; write one like 10.0.0.7 or fd00::7");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, weight: 0}]\n", "nics[0].weight",
+		"must be 1 or more");
 	expect(NETWORK "nics: [{name: a, netdev: tap0, send: {min: 2Mbit, max: 1Mbit}}]\n",
 		"nics[0].send", "'max' must be more than 0 and no less than 'min'");
 }

@@ -193,6 +193,19 @@ static void what_is_added_is_exported_until_it_is_removed(void **state)
 	free(text);
 }
 
+static void what_is_taken_back_leaves_nothing_in_the_export(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text;
+
+	start(fixture, NETWORK "nics:\n" BULK);
+	succeeds(fixture, "nic.set", "{'name': 'bulk', 'send': {'max': null}}");
+	text = export(fixture);
+	assert_null(strstr(text, "send"));
+	assert_null(strstr(text, "receive"));
+	free(text);
+}
+
 static void what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -302,6 +315,24 @@ static void metrics_tell_of_vnics(void **state)
 	free(text);
 }
 
+/* Nobody answers there, which keeps nobody from starting. */
+#define FLEET                                                                           \
+	"network: {host: h1, uplink: u0, link: 1Gbit, key: %s, address: '::1', etcd: {" \
+	"endpoints: ['http://127.0.0.1:1']}}\n"
+
+static void metrics_tell_whether_etcd_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t length;
+	char *text;
+
+	start(fixture, FLEET "nics:\n" WEB);
+	text = metrics_text(&fixture->host, &length);
+	assert_non_null(strstr(text, "sluice_cluster_connected 0\n"));
+	assert_non_null(strstr(text, "sluice_cluster_hosts 0\n"));
+	free(text);
+}
+
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -309,11 +340,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FILES(what_is_not_named_stays_as_it_is),
 		WITH_FILES(what_is_added_is_exported_until_it_is_removed),
+		WITH_FILES(what_is_taken_back_leaves_nothing_in_the_export),
 		WITH_FILES(what_makes_no_sense_is_refused_and_changes_nothing),
 		WITH_FILES(a_host_without_a_network_says_so),
 		WITH_FILES(reload_removes_changes_and_adds),
 		WITH_FILES(reload_names_what_is_fixed_and_changes_nothing),
 		WITH_FILES(metrics_tell_of_vnics),
+		WITH_FILES(metrics_tell_whether_etcd_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

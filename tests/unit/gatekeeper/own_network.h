@@ -1,4 +1,7 @@
-/* A network namespace of the test's own, with a veth pair v0 - v1 in it; without the rights, the test is skipped. */
+/*
+ * A network namespace of the test's own, with a veth pair v0 - v1 in it; without the rights, the
+ * test is skipped.
+ */
 #ifndef SLUICE_TESTS_OWN_NETWORK_H
 #define SLUICE_TESTS_OWN_NETWORK_H
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "gatekeeper/agent_status.h"
 #include "own_network.h"
@@ -25,7 +26,7 @@ static void need_a_host(void)
 			"far up; ip link set lo up"));
 }
 
-static void start(void)
+static void start_at(const struct sockaddr_in6 *listen)
 {
 	struct agent_config config = {
 		.host = "h1",
@@ -33,12 +34,20 @@ static void start(void)
 		.link_bytes_per_s = LINK,
 		.headroom = 0.05,
 		.period_ns = 5 * NS_PER_MS,
-		.listen = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT},
+		.listen = *listen,
 		.state_directory = state_directory,
 	};
 
 	if (agent_start(&config, directory_create(), &agent, &error) < 0)
 		fail_msg("%s", error.message);
+}
+
+static void start(void)
+{
+	const struct sockaddr_in6 listen = {
+		.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+	start_at(&listen);
 }
 
 static struct nic_config config_of(const char *name, const char *netdev)
@@ -117,6 +126,45 @@ static void promises_change_at_once(void **state)
 	assert_int_equal(agent_set_nic(agent, &config, &error), -EINVAL);
 	snprintf(config.name, sizeof config.name, "other");
 	assert_int_equal(agent_set_nic(agent, &config, &error), -ENOENT);
+	agent_stop(agent, true);
+}
+
+static void the_uplink_is_no_vnics_netdev(void **state)
+{
+	struct nic_config config = config_of("web", "u0");
+
+	need_a_host();
+	start();
+	assert_int_equal(agent_add_nic(agent, &config, &error), -EEXIST);
+	assert_true(run("tc qdisc show dev u0 root | grep -q '^qdisc htb'"));
+	agent_stop(agent, true);
+}
+
+static bool has_received(void)
+{
+	struct agent_status *status;
+	bool answer;
+
+	assert_int_equal(agent_status(agent, &status, &error), 0);
+	answer = status->counters.datagrams_received > 0;
+	agent_status_free(status);
+	return answer;
+}
+
+static void the_agents_address_may_come_late(void **state)
+{
+	struct sockaddr_in6 listen = {.sin6_family = AF_INET6, .sin6_port = htons(5157)};
+	int sender;
+
+	assert_true(address_parse("192.0.2.1", &listen.sin6_addr));
+	need_a_host();
+	start_at(&listen);
+	assert_true(run("ip addr add 192.0.2.1/32 dev lo"));
+	sender = socket(AF_INET6, SOCK_DGRAM, 0);
+	assert_int_equal(
+		sendto(sender, "x", 1, 0, (const struct sockaddr *)&listen, sizeof listen), 1);
+	assert_true(eventually(has_received, true));
+	close(sender);
 	agent_stop(agent, true);
 }
 
@@ -241,6 +289,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vnic_has_programs_and_classes_until_it_is_removed),
 		cmocka_unit_test(promises_change_at_once),
+		cmocka_unit_test(the_uplink_is_no_vnics_netdev),
+		cmocka_unit_test(the_agents_address_may_come_late),
 		cmocka_unit_test(what_does_not_fit_the_link_is_refused_with_what_is_missing),
 		cmocka_unit_test(names_netdevs_and_addresses_are_one_vnics),
 		cmocka_unit_test(a_netdev_may_come_late_go_and_come_back),
