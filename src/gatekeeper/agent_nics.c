@@ -8,8 +8,11 @@
 #include "gatekeeper/agent_private.h"
 #include "gatekeeper/link_admission.h"
 
-/* What could not be taken is tried again after so long, though no event says that anything changed. */
-#define TRY_AGAIN_NS (2 * NS_PER_S)
+/*
+ * Though no event says that anything changed: what could not be taken is tried again, and what was put
+ * on netdevs is looked for.
+ */
+#define LOOK_EVERY_NS (2 * NS_PER_S)
 
 struct nic_place agent_place(struct agent *agent)
 {
@@ -51,7 +54,7 @@ static void complain(char *last, const struct error *error)
 	snprintf(last, ERROR_MESSAGE_BYTES, "%s", error->message);
 }
 
-static void look_at_nic(struct agent *agent, struct nic *nic)
+static void look_at_nic(struct agent *agent, struct nic *nic, bool is_thorough)
 {
 	const struct nic_place place = agent_place(agent);
 	int ifindex = (int)if_nametoindex(nic->config.netdev);
@@ -60,6 +63,12 @@ static void look_at_nic(struct agent *agent, struct nic *nic)
 	if (nic->is_attached && nic->ifindex != ifindex) {
 		log_info("vNIC '%s': its netdev '%s' has gone", nic->config.name,
 			nic->config.netdev);
+		nic_detach(nic, &place, true);
+	}
+	if (nic->is_attached && is_thorough && !nic_is_in_force(nic, &place)) {
+		log_warning("vNIC '%s': somebody has taken its programs or classes off netdev "
+			    "'%s'; they are put back",
+			nic->config.name, nic->config.netdev);
 		nic_detach(nic, &place, true);
 	}
 	if (nic->is_attached || !ifindex)
@@ -89,7 +98,6 @@ static void lose_uplink(struct agent *agent)
 	const struct nic_place place = agent_place(agent);
 	struct nic *nic;
 
-	log_warning("the uplink '%s' has gone", agent->config.uplink);
 	TAILQ_FOREACH (nic, &agent->nics, link)
 		if (nic->is_attached)
 			nic_detach(nic, &place, false);
@@ -98,13 +106,21 @@ static void lose_uplink(struct agent *agent)
 	agent->uplink_ifindex = 0;
 }
 
-static void look_at_uplink(struct agent *agent)
+static void look_at_uplink(struct agent *agent, bool is_thorough)
 {
 	int ifindex = (int)if_nametoindex(agent->config.uplink);
 	struct error error;
 
-	if (agent->uplink && agent->uplink_ifindex != ifindex)
+	if (agent->uplink && agent->uplink_ifindex != ifindex) {
+		log_warning("the uplink '%s' has gone", agent->config.uplink);
 		lose_uplink(agent);
+	}
+	if (agent->uplink && is_thorough &&
+		shaper_set_link(agent->uplink, agent->config.link_bytes_per_s) == -ENOENT) {
+		log_warning("somebody has replaced the qdisc of the uplink '%s'; it is taken again",
+			agent->config.uplink);
+		lose_uplink(agent);
+	}
 	if (agent->uplink || !ifindex)
 		return;
 	if (agent_take_uplink(agent, &error) < 0)
@@ -115,17 +131,19 @@ static void look_at_uplink(struct agent *agent)
 
 void agent_look_at_netdevs(struct agent *agent, uint64_t now_ns)
 {
+	bool is_thorough = now_ns - agent->netdevs_looked_at_ns >= LOOK_EVERY_NS;
 	bool has_changed = netdev_watch_drain(agent->watch);
 	struct nic *nic;
 
-	if (!has_changed && now_ns - agent->netdevs_looked_at_ns < TRY_AGAIN_NS)
+	if (!has_changed && !is_thorough)
 		return;
-	agent->netdevs_looked_at_ns = now_ns;
-	look_at_uplink(agent);
+	if (is_thorough)
+		agent->netdevs_looked_at_ns = now_ns;
+	look_at_uplink(agent, is_thorough);
 	if (!agent->uplink)
 		return;
 	TAILQ_FOREACH (nic, &agent->nics, link)
-		look_at_nic(agent, nic);
+		look_at_nic(agent, nic, is_thorough);
 }
 
 void agent_release_netdevs(struct agent *agent, bool is_final)
@@ -236,6 +254,10 @@ static int add_nic(struct agent *agent, const struct nic_config *config, struct 
 		nic_destroy(nic, &place);
 		return result;
 	}
+	if (!config->address_count)
+		log_warning("vNIC '%s' has no addresses: it may send under any, and what is sent "
+			    "to it cannot be held back at the source",
+			config->name);
 	TAILQ_INSERT_TAIL(&agent->nics, nic, link);
 	agent->directory_generation++;
 	return 0;

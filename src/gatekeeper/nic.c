@@ -266,6 +266,12 @@ void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final)
 	nic->ifindex = 0;
 }
 
+bool nic_is_in_force(struct nic *nic, const struct nic_place *place)
+{
+	return shaper_set_link(nic->towards_guest, receives_at_most(nic, place)) != -ENOENT &&
+	       vnic_programs_are_attached(nic->programs);
+}
+
 /* ---- changing ---- */
 
 static void take_promises(

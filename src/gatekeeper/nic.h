@@ -95,6 +95,9 @@ int nic_attach(struct nic *nic, const struct nic_place *place, struct error *err
  */
 void nic_detach(struct nic *nic, const struct nic_place *place, bool is_final);
 
+/* Whether all that was put on its netdev is still there; somebody may have taken it off. */
+bool nic_is_in_force(struct nic *nic, const struct nic_place *place);
+
 /*
  * Change promises and addresses; running traffic feels it at once. Name and netdev stay. Returns 0 or a
  * negative errno with the reason in `error`.

@@ -64,7 +64,7 @@ void shaper_close(struct shaper *shaper);
 /* Let the netdev have the qdisc that it had before us, and close. */
 void shaper_remove(struct shaper *shaper);
 
-/* Change the netdev's rate. Returns 0 or a negative errno. */
+/* Change the netdev's rate. Returns 0; -ENOENT if somebody has taken our qdisc away; or another negative errno. */
 int shaper_set_link(struct shaper *shaper, uint64_t link_bytes_per_s);
 
 /*

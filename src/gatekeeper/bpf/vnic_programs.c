@@ -249,6 +249,18 @@ int vnic_programs_attach(
 	return error_set(error, result, "netdev '%s': BPF programs: %s", netdev, strerror(-result));
 }
 
+bool vnic_programs_are_attached(const struct vnic_programs *programs)
+{
+	for (unsigned i = 0; i < sizeof points / sizeof *points; i++) {
+		struct bpf_tc_hook hook = hook_of(programs->ifindex, points[i]);
+		struct bpf_tc_opts found = place();
+
+		if (bpf_tc_query(&hook, &found) < 0)
+			return false;
+	}
+	return true;
+}
+
 void vnic_programs_close(struct vnic_programs *programs)
 {
 	vnic__destroy(programs->skeleton);

@@ -12,6 +12,7 @@
 #define SLUICE_GATEKEEPER_BPF_VNIC_PROGRAMS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,6 +31,9 @@ struct vnic_programs;
  */
 int vnic_programs_attach(
 	const char *netdev, uint32_t classid, struct vnic_programs **programs, struct error *error);
+
+/* Whether they still hang there: somebody may have taken them off. */
+bool vnic_programs_are_attached(const struct vnic_programs *programs);
 
 /* Leave the programs where they are, for the next agent. */
 void vnic_programs_close(struct vnic_programs *programs);

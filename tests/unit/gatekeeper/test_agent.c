@@ -249,6 +249,31 @@ static void the_uplink_may_come_late_go_and_come_back(void **state)
 	assert_false(run("tc qdisc show dev v0 | grep -q htb"));
 }
 
+static bool has_all(void)
+{
+	return has_programs() && run("tc class show dev u0 | grep -q 'rate 200Mbit'") &&
+	       run("tc class show dev v0 | grep -q 'htb 5157:1 '");
+}
+
+static void what_others_take_off_is_put_back(void **state)
+{
+	struct nic_config config = config_of("web", "v0");
+
+	need_a_host();
+	start();
+	config.send_min = LINK / 5;
+	add(&config);
+	assert_true(has_all());
+	assert_true(run("tc qdisc del dev u0 root"));
+	assert_true(eventually(has_all, true));
+	assert_true(run("tc qdisc replace dev v0 root pfifo"));
+	assert_true(eventually(has_all, true));
+	assert_true(run("tc qdisc del dev v0 clsact"));
+	assert_true(eventually(has_all, true));
+	agent_stop(agent, true);
+	assert_true(run("tc qdisc show dev v0 | grep -q pfifo"));
+}
+
 static void a_netdev_that_cannot_be_taken_is_refused_and_left_alone(void **state)
 {
 	struct nic_config config = config_of("web", "v0");
@@ -295,6 +320,7 @@ int main(void)
 		cmocka_unit_test(names_netdevs_and_addresses_are_one_vnics),
 		cmocka_unit_test(a_netdev_may_come_late_go_and_come_back),
 		cmocka_unit_test(the_uplink_may_come_late_go_and_come_back),
+		cmocka_unit_test(what_others_take_off_is_put_back),
 		cmocka_unit_test(a_netdev_that_cannot_be_taken_is_refused_and_left_alone),
 		cmocka_unit_test(what_is_left_in_force_a_successor_finds_and_the_end_puts_back),
 	};
