@@ -62,9 +62,9 @@ static inline struct frame_ipv6 frame_of_ipv6(const char *source, const char *de
 	return frame;
 }
 
-/* Out of a netdev: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
-static inline void send_frame(
-	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header)
+/* Out of a netdev, so often: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
+static inline void send_frames(
+	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header, unsigned count)
 {
 	struct sockaddr_ll address = {.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
@@ -75,8 +75,15 @@ static inline void send_frame(
 	assert_int_equal(bind(packet_socket, (struct sockaddr *)&address, sizeof address), 0);
 	assert_int_equal(
 		setsockopt(packet_socket, SOL_PACKET, PACKET_VNET_HDR, &vnet, sizeof vnet), 0);
-	assert_int_equal(send(packet_socket, frame, bytes, 0), bytes);
+	while (count--)
+		assert_int_equal(send(packet_socket, frame, bytes, 0), bytes);
 	close(packet_socket);
+}
+
+static inline void send_frame(
+	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header)
+{
+	send_frames(netdev, frame, bytes, has_vnet_header, 1);
 }
 
 static inline void send_to_guest(const char *source)
