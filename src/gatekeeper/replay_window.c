@@ -18,8 +18,10 @@ static void advance(struct replay_window *window, uint64_t sequence)
 	if (sequence - window->highest >= REPLAY_WINDOW_BITS)
 		memset(window->seen, 0, sizeof window->seen);
 	else
-		for (uint64_t next = window->highest + 1; next <= sequence; next++)
-			*word_of(window, next) &= ~bit_of(next);
+		while (window->highest != sequence) {
+			window->highest++;
+			*word_of(window, window->highest) &= ~bit_of(window->highest);
+		}
 	window->highest = sequence;
 }
 

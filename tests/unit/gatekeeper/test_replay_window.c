@@ -64,6 +64,15 @@ static void a_jump_forgets_only_what_it_passes(void **state)
 	assert_int_equal(judge((1ull << 60) - 5), REPLAY_NEW);
 }
 
+/* Who has the key may send any. */
+static void numbers_may_come_to_their_end(void **state)
+{
+	assert_int_equal(judge(UINT64_MAX - 3), REPLAY_NEW);
+	assert_int_equal(judge(UINT64_MAX), REPLAY_NEW);
+	assert_int_equal(judge(UINT64_MAX), REPLAY_REPEATED);
+	assert_int_equal(judge(UINT64_MAX - 1), REPLAY_NEW);
+}
+
 /* Against a memory without bounds: nothing passes twice, and nothing within the window is refused. */
 static void any_order_gives_each_number_one_chance(void **state)
 {
@@ -115,6 +124,7 @@ int main(void)
 		cmocka_unit_test_setup(late_ones_pass_once, start),
 		cmocka_unit_test_setup(older_than_the_window_is_refused, start),
 		cmocka_unit_test_setup(a_jump_forgets_only_what_it_passes, start),
+		cmocka_unit_test_setup(numbers_may_come_to_their_end, start),
 		cmocka_unit_test_setup(any_order_gives_each_number_one_chance, start),
 		cmocka_unit_test_setup(a_restarted_sender_starts_anew_and_its_past_is_over, start),
 		cmocka_unit_test_setup(what_is_not_fresh_is_refused_by_who_knows_nothing, start),
