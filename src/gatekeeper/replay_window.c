@@ -33,13 +33,21 @@ static bool is_fresh(const struct envelope *envelope, uint64_t now_ns)
 	return apart_ns <= REPLAY_FRESH_NS;
 }
 
+/* Somebody's clock was ahead and has been set right. Were it believed, nothing would be until then. */
+static bool is_to_come(uint64_t epoch_ns, uint64_t now_ns)
+{
+	return epoch_ns > now_ns && epoch_ns - now_ns > REPLAY_FRESH_NS;
+}
+
 enum replay_verdict replay_window_judge(
 	struct replay_window *window, const struct envelope *envelope, uint64_t now_ns)
 {
 	uint64_t sequence = envelope->sequence;
 
-	if (!is_fresh(envelope, now_ns))
+	if (!is_fresh(envelope, now_ns) || is_to_come(envelope->epoch_ns, now_ns))
 		return REPLAY_STALE;
+	if (is_to_come(window->epoch_ns, now_ns))
+		*window = (struct replay_window){0};
 	if (envelope->epoch_ns < window->epoch_ns)
 		return REPLAY_OLD_EPOCH;
 	if (envelope->epoch_ns > window->epoch_ns)
