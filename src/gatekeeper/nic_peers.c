@@ -205,18 +205,22 @@ static void lead_anew(struct nic_peers *peers, const struct nic_census *census)
 	peers->generation = census->generation;
 }
 
+static bool is_silent(const struct nic_address *address, uint64_t now_ns)
+{
+	return now_ns - address->heard_ns > SILENCE_NS;
+}
+
 /* Of those that the programs have forgotten, some are kept, with their history; not more than they know. */
 static bool is_over(
 	const struct nic_peers *peers, const struct nic_address *address, uint64_t now_ns)
 {
-	bool is_forgotten = address->found_ns != now_ns;
-
-	return now_ns - address->heard_ns > SILENCE_NS ||
-	       (is_forgotten && key_map_count(&peers->addresses) > VNIC_PEERS_MAX);
+	return is_silent(address, now_ns) ||
+	       (address->found_ns != now_ns && key_map_count(&peers->addresses) > VNIC_PEERS_MAX);
 }
 
-static void forget_the_silent(
-	struct nic_peers *peers, struct vnic_programs *programs, uint64_t now_ns)
+/* Who was not found because not all were visited must be forgotten on both sides alike. */
+static void forget_the_silent(struct nic_peers *peers, struct vnic_programs *programs,
+	bool are_all_visited, uint64_t now_ns)
 {
 	struct nic_address *address = next_address(peers, NULL), *next;
 
@@ -224,7 +228,8 @@ static void forget_the_silent(
 		next = next_address(peers, address);
 		if (!is_over(peers, address, now_ns))
 			continue;
-		vnic_programs_forget(programs, peers->direction, &address->address);
+		if (is_silent(address, now_ns) || !are_all_visited)
+			vnic_programs_forget(programs, peers->direction, &address->address);
 		remove_address(peers, address);
 	}
 }
@@ -270,12 +275,14 @@ void nic_peers_measure(
 {
 	struct measurement measurement = {peers, census};
 	struct nic_peer *peer = NULL;
+	bool are_all_visited;
 
 	if (peers->generation != census->generation)
 		lead_anew(peers, census);
-	vnic_programs_visit(programs, peers->direction, count_address, &measurement);
+	are_all_visited =
+		vnic_programs_visit(programs, peers->direction, count_address, &measurement);
 	peers->is_measured = true;
 	while ((peer = nic_peers_next(peers, peer)))
 		sum_up(peer, census->period_ns);
-	forget_the_silent(peers, programs, census->now_ns);
+	forget_the_silent(peers, programs, are_all_visited, census->now_ns);
 }

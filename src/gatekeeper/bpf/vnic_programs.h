@@ -12,6 +12,7 @@
 #define SLUICE_GATEKEEPER_VNIC_PROGRAMS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -76,8 +77,10 @@ void vnic_programs_forget(
 /*
  * Call `visit` for every peer that has been seen, with the bytes and packets sent to it or received
  * from it in all (since it was last forgotten: numbers may start anew).
+ *
+ * Returns whether that were all of them for certain.
  */
-void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
+bool vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
 	void (*visit)(void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets),
 	void *context);
 

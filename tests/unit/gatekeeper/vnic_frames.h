@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_VNIC_FRAMES_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -76,14 +77,14 @@ static inline int open_sender(const char *netdev, bool has_vnet_header)
 	return sender;
 }
 
-/* Out of a netdev, so often: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
+/* Out of a netdev, so often, if nobody lacks the room: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
 static inline void send_frames(
 	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header, unsigned count)
 {
 	int sender = open_sender(netdev, has_vnet_header);
 
 	while (count--)
-		assert_int_equal(send(sender, frame, bytes, 0), bytes);
+		assert_true(send(sender, frame, bytes, 0) == (ssize_t)bytes || errno == ENOBUFS);
 	close(sender);
 }
 
