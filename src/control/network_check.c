@@ -1,6 +1,7 @@
 #include "control/network_check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "control/claims.h"
 #include "control/cluster_values.h"
@@ -49,6 +50,17 @@ static void check_hosts(const struct network_settings *settings, struct problems
 		check_list(settings, problems);
 }
 
+static void check_netdev(const struct configuration *configuration, const char *netdev,
+	const char *parent, struct problems *problems)
+{
+	char path[PROBLEM_PATH_BYTES];
+
+	if (!configuration->network || strcmp(configuration->network->uplink, netdev) != 0)
+		return;
+	path_key(path, parent, "netdev");
+	problems_add(problems, path, "'%s' is the uplink; a vNIC has a netdev of its own", netdev);
+}
+
 static struct link_promises check_nics(
 	const struct configuration *configuration, struct problems *problems)
 {
@@ -64,6 +76,7 @@ static struct link_promises check_nics(
 	for (unsigned i = 0; i < configuration->nics_count; i++) {
 		path_index(path, "nics", i);
 		values_of_nic(&configuration->nics[i], path, &config, problems);
+		check_netdev(configuration, config.netdev, path, problems);
 		claims_add(&names, i, "%s", config.name);
 		claims_add(&netdevs, i, "%s", config.netdev);
 		promised.send += (double)config.send_min;

@@ -182,6 +182,10 @@ static int check_netdev(struct agent *agent, const struct nic_config *config, st
 
 	if (find_nic(agent, config->name))
 		return error_set(error, -EEXIST, "there is a vNIC '%s' already", config->name);
+	/* Its classes would be the vNIC's, and go with it. */
+	if (strcmp(agent->config.uplink, config->netdev) == 0)
+		return error_set(error, -EEXIST,
+			"netdev '%s' is the uplink; a vNIC has one of its own", config->netdev);
 	TAILQ_FOREACH (nic, &agent->nics, link)
 		if (strcmp(nic->config.netdev, config->netdev) == 0)
 			return error_set(error, -EEXIST, "netdev '%s' is vNIC '%s' already",

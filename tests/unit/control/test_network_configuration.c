@@ -122,6 +122,16 @@ static void mistakes_are_named_with_their_mend(void **state)
 		"nics[1].netdev", "'tap0' is taken by nics[0]; a netdev is one vNIC's");
 	expect(NETWORK "nics: [{name: a, netdev: tap0, send: {min: 2Mbit, max: 1Mbit}}]\n",
 		"nics[0].send", "'max' must be more than 0 and no less than 'min'");
+	expect(NETWORK "nics: [{name: a, netdev: up0}]\n", "nics[0].netdev",
+		"'up0' is the uplink; a vNIC has a netdev of its own");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, addresses: ['::']}]\n",
+		"nics[0].addresses[0]", "'::' is nobody's address; write one of the vNIC's own");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, addresses: [0.0.0.0]}]\n",
+		"nics[0].addresses[0]",
+		"'0.0.0.0' is nobody's address; write one of the vNIC's own");
+	expect(NETWORK "nics: [{name: a, netdev: tap0, addresses: [224.0.0.1]}]\n",
+		"nics[0].addresses[0]",
+		"'224.0.0.1' is nobody's address; write one of the vNIC's own");
 }
 
 static void a_fleets_hosts_are_found_in_etcd(void **state)

@@ -159,6 +159,18 @@ static void names_netdevs_and_addresses_are_one_vnics(void **state)
 	agent_stop(agent, true);
 }
 
+static void the_uplink_is_no_vnics(void **state)
+{
+	struct nic_config config = config_of("web", "u0");
+
+	need_a_host();
+	start();
+	assert_int_equal(agent_add_nic(agent, &config, &error), -EEXIST);
+	assert_string_equal(error.message, "netdev 'u0' is the uplink; a vNIC has one of its own");
+	assert_true(run("tc qdisc show dev u0 | grep -q 'htb 5157: root'"));
+	agent_stop(agent, true);
+}
+
 static void a_netdev_may_come_late_go_and_come_back(void **state)
 {
 	struct nic_config config = config_of("web", "v0");
@@ -243,6 +255,7 @@ int main(void)
 		cmocka_unit_test(promises_change_at_once),
 		cmocka_unit_test(what_does_not_fit_the_link_is_refused_with_what_is_missing),
 		cmocka_unit_test(names_netdevs_and_addresses_are_one_vnics),
+		cmocka_unit_test(the_uplink_is_no_vnics),
 		cmocka_unit_test(a_netdev_may_come_late_go_and_come_back),
 		cmocka_unit_test(the_uplink_may_come_late_go_and_come_back),
 		cmocka_unit_test(a_netdev_that_cannot_be_taken_is_refused_and_left_alone),
