@@ -67,7 +67,8 @@ static void take_rate(struct agent *agent, uint64_t host_id, const struct rate_e
 							     : (double)entry->bytes_per_s);
 }
 
-static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t bytes)
+/* Returns whether it was one of ours, and new. */
+static bool take_datagram(struct agent *agent, const uint8_t *datagram, size_t bytes)
 {
 	uint8_t payload[ENVELOPE_PAYLOAD_BYTES_MAX];
 	struct rate_entry entries[RATE_MESSAGE_ENTRIES_MAX];
@@ -79,24 +80,26 @@ static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t b
 		count = rate_message_decode(payload, (size_t)count, entries);
 	if (count < 0) {
 		counter_add(&agent->counters.refused_forged, 1);
-		return;
+		return false;
 	}
 	correspondent = correspondent_of(agent, envelope.host_id);
 	if (!correspondent) {
 		counter_add(&agent->counters.refused_unknown, 1);
-		return;
+		return false;
 	}
 	if (replay_window_judge(&correspondent->window, &envelope, clock_real_ns()) != REPLAY_NEW) {
 		counter_add(&agent->counters.refused_replayed, 1);
-		return;
+		return false;
 	}
 	for (int i = 0; i < count; i++)
 		take_rate(agent, envelope.host_id, &entries[i]);
+	return true;
 }
 
 void agent_take_datagrams(struct agent *agent)
 {
 	uint8_t datagram[ENVELOPE_BYTES_MAX + 1];
+	bool is_news = false;
 
 	for (; agent->datagrams_left; agent->datagrams_left--) {
 		ssize_t bytes = recv(agent->socket, datagram, sizeof datagram, MSG_DONTWAIT);
@@ -104,7 +107,9 @@ void agent_take_datagrams(struct agent *agent)
 		if (bytes < 0)
 			break;
 		counter_add(&agent->counters.datagrams_received, 1);
-		take_datagram(agent, datagram, (size_t)bytes);
+		is_news |= take_datagram(agent, datagram, (size_t)bytes);
 	}
-	agent_apply_limits(agent, clock_now_ns());
+	/* Without the key, nobody has all limits looked at. */
+	if (is_news)
+		agent_apply_limits(agent, clock_now_ns());
 }
