@@ -36,6 +36,24 @@ bool value_address(
 	return !trouble;
 }
 
+/* Of a vNIC. All that are nobody's are one sender, as whom it must not be known. */
+static bool value_own_address(
+	const char *text, const char *path, struct in6_addr *address, struct problems *problems)
+{
+	const uint8_t *bytes = address->s6_addr;
+	bool is_nobodys;
+
+	if (!value_address(text, path, address, problems))
+		return false;
+	is_nobodys = IN6_IS_ADDR_UNSPECIFIED(address) || IN6_IS_ADDR_MULTICAST(address);
+	if (IN6_IS_ADDR_V4MAPPED(address))
+		is_nobodys = !(bytes[12] | bytes[13] | bytes[14] | bytes[15]) || bytes[12] >= 224;
+	if (is_nobodys)
+		problems_add(problems, path,
+			"'%s' is nobody's address; write one of the vNIC's own", text);
+	return !is_nobodys;
+}
+
 /* ---- the agent ---- */
 
 static void check_period(uint64_t period_ns, const char *parent, struct problems *problems)
@@ -92,7 +110,7 @@ static void value_of_served(
 				DIRECTORY_ADDRESSES_MAX);
 			return;
 		}
-		if (value_address(word, path, &nic->addresses[nic->address_count], problems))
+		if (value_own_address(word, path, &nic->addresses[nic->address_count], problems))
 			nic->address_count++;
 	}
 	if (!nic->address_count && problems->count == known)
@@ -190,7 +208,7 @@ void values_of_nic(const struct nic_settings *settings, const char *path, struct
 	config->address_count = settings->addresses_count;
 	for (unsigned i = 0; i < settings->addresses_count; i++) {
 		path_index(one, list, i);
-		value_address(settings->addresses[i], one, &config->addresses[i], problems);
+		value_own_address(settings->addresses[i], one, &config->addresses[i], problems);
 	}
 	bandwidths(settings->send, path, "send", &config->send_min, &config->send_max, problems);
 	bandwidths(settings->receive, path, "receive", &min, &max, problems);

@@ -153,6 +153,17 @@ static void free_agent(struct agent *agent, bool is_final)
 	free(agent);
 }
 
+/* Who holds it is not kept from its core by what the thread goes before. */
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	(void)pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
+
 static void set_up(struct agent *agent, const struct agent_config *config)
 {
 	double grain = PACKET_BYTES_MAX * (double)NS_PER_S / (double)config->period_ns;
@@ -167,7 +178,7 @@ static void set_up(struct agent *agent, const struct agent_config *config)
 	TAILQ_INIT(&agent->nics);
 	inbound_init(&agent->inbound, link, config->headroom, grain);
 	inbound_init(&agent->local, link, 0, grain);
-	pthread_mutex_init(&agent->lock, NULL);
+	init_lock(&agent->lock);
 }
 
 int agent_start(const struct agent_config *config, struct directory *directory,

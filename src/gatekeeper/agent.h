@@ -41,7 +41,7 @@ struct agent_counters {
 	uint64_t datagrams_received;
 	uint64_t refused_forged;   /* not sealed with our key, or no datagram of ours */
 	uint64_t refused_replayed; /* authentic, but not new */
-	uint64_t refused_unknown;  /* authentic, from a host or to a vNIC that we do not know */
+	uint64_t refused_unknown;  /* authentic, from no host, nor where it is, or to no vNIC */
 	uint64_t failed_limits;	   /* that could not be applied */
 };
 

@@ -32,14 +32,17 @@ static struct correspondent *add_correspondent(struct agent *agent, uint64_t hos
 	return correspondent;
 }
 
-static struct correspondent *correspondent_of(struct agent *agent, uint64_t host_id)
+/* All hosts have one key: that a datagram is a host's shows in where it is from. */
+static struct correspondent *correspondent_of(
+	struct agent *agent, uint64_t host_id, const struct sockaddr_in6 *from)
 {
+	const struct directory_host *host = directory_host_of(agent->directory, host_id);
 	struct key_map_node *node = key_map_find(&agent->correspondents, &host_id, sizeof host_id);
 
-	if (node)
-		return container_of(node, struct correspondent, node);
-	return directory_host_of(agent->directory, host_id) ? add_correspondent(agent, host_id)
-							    : NULL;
+	if (!host || !IN6_ARE_ADDR_EQUAL(&host->endpoint.sin6_addr, &from->sin6_addr))
+		return NULL;
+	return node ? container_of(node, struct correspondent, node)
+		    : add_correspondent(agent, host_id);
 }
 
 void agent_forget_correspondents(struct agent *agent)
@@ -67,7 +70,9 @@ static void take_rate(struct agent *agent, uint64_t host_id, const struct rate_e
 							     : (double)entry->bytes_per_s);
 }
 
-static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t bytes)
+/* Returns whether it was one of ours, and new. */
+static bool take_datagram(
+	struct agent *agent, const struct sockaddr_in6 *from, const uint8_t *datagram, size_t bytes)
 {
 	uint8_t payload[ENVELOPE_PAYLOAD_BYTES_MAX];
 	struct rate_entry entries[RATE_MESSAGE_ENTRIES_MAX];
@@ -79,32 +84,39 @@ static void take_datagram(struct agent *agent, const uint8_t *datagram, size_t b
 		count = rate_message_decode(payload, (size_t)count, entries);
 	if (count < 0) {
 		counter_add(&agent->counters.refused_forged, 1);
-		return;
+		return false;
 	}
-	correspondent = correspondent_of(agent, envelope.host_id);
+	correspondent = correspondent_of(agent, envelope.host_id, from);
 	if (!correspondent) {
 		counter_add(&agent->counters.refused_unknown, 1);
-		return;
+		return false;
 	}
 	if (replay_window_judge(&correspondent->window, &envelope, clock_real_ns()) != REPLAY_NEW) {
 		counter_add(&agent->counters.refused_replayed, 1);
-		return;
+		return false;
 	}
 	for (int i = 0; i < count; i++)
 		take_rate(agent, envelope.host_id, &entries[i]);
+	return true;
 }
 
 void agent_take_datagrams(struct agent *agent)
 {
 	uint8_t datagram[ENVELOPE_BYTES_MAX + 1];
+	bool is_news = false;
 
 	for (; agent->datagrams_left; agent->datagrams_left--) {
-		ssize_t bytes = recv(agent->socket, datagram, sizeof datagram, MSG_DONTWAIT);
+		struct sockaddr_in6 from = {0};
+		socklen_t from_bytes = sizeof from;
+		ssize_t bytes = recvfrom(agent->socket, datagram, sizeof datagram, MSG_DONTWAIT,
+			(struct sockaddr *)&from, &from_bytes);
 
 		if (bytes < 0)
 			break;
 		counter_add(&agent->counters.datagrams_received, 1);
-		take_datagram(agent, datagram, (size_t)bytes);
+		is_news |= take_datagram(agent, &from, datagram, (size_t)bytes);
 	}
-	agent_apply_limits(agent, clock_now_ns());
+	/* Without the key, nobody has all limits looked at. */
+	if (is_news)
+		agent_apply_limits(agent, clock_now_ns());
 }

@@ -5,6 +5,7 @@
 #include "base/counter.h"
 #include "gatekeeper/agent_private.h"
 #include "gatekeeper/rate_message.h"
+#include "gatekeeper/replay_window.h"
 
 /* What a vNIC without a maximum sends is measured for people to look at, and so less often. */
 #define SENDS_EVERY_NS (100 * NS_PER_MS)
@@ -35,6 +36,17 @@ void agent_apply_limits(struct agent *agent, uint64_t now_ns)
 
 /* ---- telling ---- */
 
+/* Once the clock has been set back so far that nobody goes on believing our epoch, another begins. */
+static void stamp(struct envelope *envelope, uint64_t now_ns)
+{
+	if (envelope->epoch_ns > now_ns + 2 * REPLAY_FRESH_NS) {
+		envelope->epoch_ns = now_ns;
+		envelope->sequence = 0;
+	}
+	envelope->sequence++;
+	envelope->sent_ns = now_ns;
+}
+
 void agent_send_rates(void *context, const struct directory_host *host,
 	const struct rate_entry *entries, unsigned count)
 {
@@ -42,8 +54,7 @@ void agent_send_rates(void *context, const struct directory_host *host,
 	uint8_t payload[ENVELOPE_PAYLOAD_BYTES_MAX], datagram[ENVELOPE_BYTES_MAX];
 	size_t bytes = rate_message_encode(entries, count, payload);
 
-	agent->envelope.sequence++;
-	agent->envelope.sent_ns = clock_real_ns();
+	stamp(&agent->envelope, clock_real_ns());
 	bytes = envelope_seal(agent->config.key, &agent->envelope, payload, bytes, datagram);
 	/* What cannot be sent now is told again soon. */
 	if (sendto(agent->socket, datagram, bytes, MSG_DONTWAIT,

@@ -45,6 +45,8 @@ void nic_limits_note(
 /* A minor number that no limit has; 0 if there is none left. */
 static uint16_t take_minor(struct nic_limits *limits)
 {
+	if (key_map_count(&limits->by_peer) >= limits->minor_count)
+		return 0;
 	for (unsigned tries = 0; tries < limits->minor_count; tries++) {
 		uint16_t minor = (uint16_t)(limits->first_minor + limits->next_minor);
 

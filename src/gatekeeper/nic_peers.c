@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
+#include "gatekeeper/bpf/vnic.h"
 
 /* An address that has been silent so long is forgotten. */
 #define SILENCE_NS (10 * NS_PER_S)
@@ -18,6 +19,7 @@ struct nic_address {
 	uint64_t bytes_before; /* counted until the last period */
 	uint64_t packets_before;
 	uint64_t heard_ns; /* when anything was exchanged last */
+	uint64_t found_ns; /* when the programs knew it last */
 	struct key_map_node node;
 };
 
@@ -203,16 +205,31 @@ static void lead_anew(struct nic_peers *peers, const struct nic_census *census)
 	peers->generation = census->generation;
 }
 
-static void forget_the_silent(
-	struct nic_peers *peers, struct vnic_programs *programs, uint64_t now_ns)
+static bool is_silent(const struct nic_address *address, uint64_t now_ns)
+{
+	return now_ns - address->heard_ns > SILENCE_NS;
+}
+
+/* Of those that the programs have forgotten, some are kept, with their history; not more than they know. */
+static bool is_over(
+	const struct nic_peers *peers, const struct nic_address *address, uint64_t now_ns)
+{
+	return is_silent(address, now_ns) ||
+	       (address->found_ns != now_ns && key_map_count(&peers->addresses) > VNIC_PEERS_MAX);
+}
+
+/* Who was not found because not all were visited must be forgotten on both sides alike. */
+static void forget_the_silent(struct nic_peers *peers, struct vnic_programs *programs,
+	bool are_all_visited, uint64_t now_ns)
 {
 	struct nic_address *address = next_address(peers, NULL), *next;
 
 	for (; address; address = next) {
 		next = next_address(peers, address);
-		if (now_ns - address->heard_ns <= SILENCE_NS)
+		if (!is_over(peers, address, now_ns))
 			continue;
-		vnic_programs_forget(programs, peers->direction, &address->address);
+		if (is_silent(address, now_ns) || !are_all_visited)
+			vnic_programs_forget(programs, peers->direction, &address->address);
 		remove_address(peers, address);
 	}
 }
@@ -230,6 +247,7 @@ static void count_address(
 		address = add_address(measurement, key, bytes);
 	if (!address)
 		return;
+	address->found_ns = measurement->census->now_ns;
 	/* Less than before: it was forgotten, and counted anew. */
 	if (bytes < address->bytes_before || packets < address->packets_before)
 		address->bytes_before = address->packets_before = 0;
@@ -257,12 +275,14 @@ void nic_peers_measure(
 {
 	struct measurement measurement = {peers, census};
 	struct nic_peer *peer = NULL;
+	bool are_all_visited;
 
 	if (peers->generation != census->generation)
 		lead_anew(peers, census);
-	vnic_programs_visit(programs, peers->direction, count_address, &measurement);
+	are_all_visited =
+		vnic_programs_visit(programs, peers->direction, count_address, &measurement);
 	peers->is_measured = true;
 	while ((peer = nic_peers_next(peers, peer)))
 		sum_up(peer, census->period_ns);
-	forget_the_silent(peers, programs, census->now_ns);
+	forget_the_silent(peers, programs, are_all_visited, census->now_ns);
 }

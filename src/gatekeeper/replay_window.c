@@ -18,8 +18,10 @@ static void advance(struct replay_window *window, uint64_t sequence)
 	if (sequence - window->highest >= REPLAY_WINDOW_BITS)
 		memset(window->seen, 0, sizeof window->seen);
 	else
-		for (uint64_t next = window->highest + 1; next <= sequence; next++)
-			*word_of(window, next) &= ~bit_of(next);
+		while (window->highest != sequence) {
+			window->highest++;
+			*word_of(window, window->highest) &= ~bit_of(window->highest);
+		}
 	window->highest = sequence;
 }
 
@@ -31,13 +33,21 @@ static bool is_fresh(const struct envelope *envelope, uint64_t now_ns)
 	return apart_ns <= REPLAY_FRESH_NS;
 }
 
+/* Somebody's clock was ahead and has been set right. Were it believed, nothing would be until then. */
+static bool is_to_come(uint64_t epoch_ns, uint64_t now_ns)
+{
+	return epoch_ns > now_ns && epoch_ns - now_ns > REPLAY_FRESH_NS;
+}
+
 enum replay_verdict replay_window_judge(
 	struct replay_window *window, const struct envelope *envelope, uint64_t now_ns)
 {
 	uint64_t sequence = envelope->sequence;
 
-	if (!is_fresh(envelope, now_ns))
+	if (!is_fresh(envelope, now_ns) || is_to_come(envelope->epoch_ns, now_ns))
 		return REPLAY_STALE;
+	if (is_to_come(window->epoch_ns, now_ns))
+		*window = (struct replay_window){0};
 	if (envelope->epoch_ns < window->epoch_ns)
 		return REPLAY_OLD_EPOCH;
 	if (envelope->epoch_ns > window->epoch_ns)

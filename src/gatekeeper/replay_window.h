@@ -26,8 +26,8 @@ struct replay_window {
 };
 
 enum replay_verdict {
-	REPLAY_NEW,   /* and now remembered */
-	REPLAY_STALE, /* sent too long ago, or in the future */
+	REPLAY_NEW, /* and now remembered */
+	REPLAY_STALE, /* sent too long ago, or in the future, or by an agent that starts in the future */
 	REPLAY_OLD_EPOCH,
 	REPLAY_REPEATED, /* or older than the window reaches */
 };

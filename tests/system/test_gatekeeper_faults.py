@@ -123,3 +123,11 @@ def test_a_host_is_not_believed_about_others_vms():
         stranger = int.from_bytes(os.urandom(8), "big")
         unaffected_by(stage, [agent_traffic.seal(key, host, lies(stage), number)
                               for host in (alien, stranger) for number in range(1, 50)])
+
+
+def test_who_has_the_key_is_not_believed_in_the_name_of_another_host():
+    with limited() as (stage, captured):
+        with open(stage.control.key) as file:
+            key = bytes.fromhex(file.read())
+        receiver = agent_traffic.host_id(captured[0])
+        unaffected_by(stage, [agent_traffic.seal(key, receiver, lies(stage), number) for number in range(1, 50)])

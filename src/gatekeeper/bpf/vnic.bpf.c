@@ -3,6 +3,9 @@
  * is counted per source; what comes in is what the guest sends, and is dropped if it says that it is
  * somebody else's, counted per destination, and told its class.
  *
+ * What a guest sends under no name, since it has none yet or as it is not IP, could be held back by nobody:
+ * its receiver does not know whom to tell. So there may be little of it.
+ *
  * Licence: Dual MIT/GPL, for the kernel wants to know.
  */
 #include <linux/bpf.h>
@@ -53,6 +56,19 @@ struct {
 	__type(value, __u8);
 } own_addresses SEC(".maps");
 
+/* What the guest has sent under no name in the window of time that is the latest. */
+struct nameless {
+	__u64 window;
+	__u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nameless);
+} nameless SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, VNIC_STATES);
@@ -73,12 +89,13 @@ static bool is_ip(const struct __sk_buff *skb)
 	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
 }
 
-/* Finds the source or the destination; false if this is neither IPv4 nor IPv6. */
+/* Finds the source or the destination; false, and all zeroes, if this is neither IPv4 nor IPv6. */
 static bool find_address(struct __sk_buff *skb, bool is_source, struct vnic_address *address)
 {
 	__u32 offset;
 	__be32 ipv4;
 
+	__builtin_memset(address, 0, sizeof *address);
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		offset = is_source ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr);
 		if (bpf_skb_load_bytes(skb, ETH_HLEN + offset, &ipv4, sizeof ipv4) < 0)
@@ -165,16 +182,36 @@ static bool is_nobodys(const struct vnic_address *source)
 	return (words[0] | words[1] | words[2] | words[3]) == 0;
 }
 
+/* Processors that begin a window at once may let a few frames more pass. */
+static bool is_too_much(__u32 bytes)
+{
+	__u64 window = bpf_ktime_get_ns() >> VNIC_NAMELESS_WINDOW_SHIFT;
+	__u32 only = 0;
+	struct nameless *sent = bpf_map_lookup_elem(&nameless, &only);
+
+	if (!sent)
+		return false;
+	if (sent->window != window) {
+		sent->window = window;
+		sent->bytes = 0;
+	}
+	return __sync_fetch_and_add(&sent->bytes, bytes) + bytes > VNIC_NAMELESS_BYTES;
+}
+
 static bool is_forged(struct __sk_buff *skb)
 {
 	const __u64 *is_bound = state_of(VNIC_IS_BOUND);
 	struct vnic_address source;
 
-	if (!is_bound || !*is_bound || !is_ip(skb))
+	if (!is_bound || !*is_bound)
 		return false;
+	if (!is_ip(skb))
+		return is_too_much(skb->len);
 	if (!find_address(skb, true, &source))
 		return true; /* cut off before its source */
-	return !bpf_map_lookup_elem(&own_addresses, &source) && !is_nobodys(&source);
+	if (bpf_map_lookup_elem(&own_addresses, &source))
+		return false;
+	return !is_nobodys(&source) || is_too_much(skb->len);
 }
 
 /* ---- the programs ---- */
@@ -186,8 +223,7 @@ int to_guest(struct __sk_buff *skb)
 	__u32 *class;
 
 	skb->priority = 0; /* what it was on the sender's way out means nothing here */
-	if (!find_address(skb, true, &source))
-		return TC_ACT_UNSPEC;
+	find_address(skb, true, &source); /* what has none fills the link as well */
 	class = bpf_map_lookup_elem(&sources, &source);
 	if (class)
 		skb->priority = *class;

@@ -10,6 +10,13 @@
 /* What a vNIC may have of its own; while they are replaced, there are twice as many. */
 #define VNIC_ADDRESSES_MAX 16
 
+/*
+ * What a vNIC that has addresses may send under none, ARP and the like and from link-local ones, in
+ * a window of 2^24 ns: a megabyte per second, which no link feels.
+ */
+#define VNIC_NAMELESS_BYTES (16u << 10)
+#define VNIC_NAMELESS_WINDOW_SHIFT 24
+
 struct vnic_address {
 	union {
 		__u8 bytes[16];
@@ -26,7 +33,7 @@ struct vnic_count {
 /* What else is to outlive an agent: numbers of 64 bits, which start with 0. */
 enum vnic_state {
 	VNIC_IS_BOUND,	  /* whether the guest may send from its own addresses only */
-	VNIC_FORGED,	  /* packets from others' addresses, dropped */
+	VNIC_FORGED,	  /* packets from others' addresses, or too many from none, dropped */
 	VNIC_MADE_CLSACT, /* whether the clsact qdisc was not there before us */
 	VNIC_STATES
 };

@@ -326,14 +326,15 @@ void vnic_programs_forget(
 	(void)bpf_map_delete_elem(counts(programs, direction), peer);
 }
 
-/* Returns whether the kernel can do it (Linux 5.6); if so, it has been done. */
-static bool visit_in_batches(int map_fd, vnic_peer_visitor *visit, void *context)
+/* Returns whether the kernel can do it (Linux 5.6); if so, it has been done, as far as `is_whole` says. */
+static bool visit_in_batches(int map_fd, vnic_peer_visitor *visit, void *context, bool *is_whole)
 {
 	struct vnic_count found[BATCH];
 	struct in6_addr keys[BATCH];
 	uint32_t position, *after = NULL, count;
 	int result;
 
+	*is_whole = false;
 	do {
 		count = BATCH;
 		result = bpf_map_lookup_batch(map_fd, after, &position, keys, found, &count, NULL);
@@ -343,28 +344,34 @@ static bool visit_in_batches(int map_fd, vnic_peer_visitor *visit, void *context
 			visit(context, &keys[i], found[i].bytes, found[i].packets);
 		after = &position;
 	} while (result == 0);
+	*is_whole = true;
 	return true;
 }
 
+/* A walk starts anew when what it stands on is forgotten: of those who come and go fast, not all are waited for. */
 static void visit_one_by_one(int map_fd, vnic_peer_visitor *visit, void *context)
 {
 	struct in6_addr key, *previous = NULL;
 	struct vnic_count count;
 
-	while (bpf_map_get_next_key(map_fd, previous, &key) == 0) {
+	for (unsigned steps = 0; steps < 2 * VNIC_PEERS_MAX; steps++) {
+		if (bpf_map_get_next_key(map_fd, previous, &key) < 0)
+			return;
 		if (bpf_map_lookup_elem(map_fd, &key, &count) == 0)
 			visit(context, &key, count.bytes, count.packets);
 		previous = &key;
 	}
 }
 
-void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
+bool vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
 	vnic_peer_visitor *visit, void *context)
 {
 	int map_fd = counts(programs, direction);
+	bool is_whole;
 
-	if (!visit_in_batches(map_fd, visit, context))
+	if (!visit_in_batches(map_fd, visit, context, &is_whole))
 		visit_one_by_one(map_fd, visit, context);
+	return is_whole;
 }
 
 /* ---- the guest's own addresses ---- */

@@ -85,8 +85,8 @@ void vnic_programs_forget(
 typedef void vnic_peer_visitor(
 	void *context, const struct in6_addr *peer, uint64_t bytes, uint64_t packets);
 
-/* Visit every peer that has been seen. */
-void vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
+/* Visit every peer that has been seen. Returns whether that were all of them for certain. */
+bool vnic_programs_visit(const struct vnic_programs *programs, enum vnic_direction direction,
 	vnic_peer_visitor *visit, void *context);
 
 #endif

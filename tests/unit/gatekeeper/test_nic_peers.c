@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "gatekeeper/bpf/vnic.h"
 #include "gatekeeper/nic_outbound.h"
 #include "gatekeeper/nic_peers.h"
 #include "own_network.h"
@@ -168,6 +169,32 @@ static void the_silent_are_forgotten(void **state)
 	release();
 }
 
+/* One frame from each of as many addresses as the programs can count, other ones each time. */
+static void send_from_many(unsigned round)
+{
+	struct frame frame = frame_of("10.9.9.9", "10.0.0.1");
+	int sender = open_sender("v0", false);
+
+	for (unsigned i = 0; i < VNIC_PEERS_MAX; i++) {
+		frame.ip.saddr = htonl(11u << 24 | round << 16 | i);
+		(void)send(sender, &frame, sizeof frame, 0); /* counted, and perhaps lost then */
+	}
+	close(sender);
+}
+
+static void who_invents_addresses_takes_no_memory(void **state)
+{
+	set_up();
+	send_to_guest("10.0.0.2");
+	measure();
+	for (unsigned round = 0; round < 8; round++) {
+		send_from_many(round);
+		measure();
+		assert_true(key_map_count(&peers.addresses) <= 3 * VNIC_PEERS_MAX);
+	}
+	release();
+}
+
 /* Two neighbours and one elsewhere, who all take what they can get. */
 static void a_maximum_covers_neighbours_and_the_uplink(void **state)
 {
@@ -215,6 +242,7 @@ int main(void)
 		cmocka_unit_test(who_moves_in_the_directory_is_another_sender_from_then_on),
 		cmocka_unit_test(who_moves_to_this_host_becomes_a_neighbour),
 		cmocka_unit_test(the_silent_are_forgotten),
+		cmocka_unit_test(who_invents_addresses_takes_no_memory),
 		cmocka_unit_test(a_maximum_covers_neighbours_and_the_uplink),
 	};
 

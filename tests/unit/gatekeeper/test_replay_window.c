@@ -64,6 +64,15 @@ static void a_jump_forgets_only_what_it_passes(void **state)
 	assert_int_equal(judge((1ull << 60) - 5), REPLAY_NEW);
 }
 
+/* Who has the key may send any. */
+static void numbers_may_come_to_their_end(void **state)
+{
+	assert_int_equal(judge(UINT64_MAX - 3), REPLAY_NEW);
+	assert_int_equal(judge(UINT64_MAX), REPLAY_NEW);
+	assert_int_equal(judge(UINT64_MAX), REPLAY_REPEATED);
+	assert_int_equal(judge(UINT64_MAX - 1), REPLAY_NEW);
+}
+
 /* Against a memory without bounds: nothing passes twice, and nothing within the window is refused. */
 static void any_order_gives_each_number_one_chance(void **state)
 {
@@ -107,6 +116,27 @@ static void what_is_not_fresh_is_refused_by_who_knows_nothing(void **state)
 	assert_int_equal(judge_at(9, 1, NOW_NS - REPLAY_FRESH_NS), REPLAY_NEW);
 }
 
+/* Its clock was ahead when it started, and was set right; then it starts again. */
+static void an_epoch_that_is_still_to_come_is_not_believed(void **state)
+{
+	uint64_t hour_ns = 3600 * 1000000000ull;
+
+	assert_int_equal(judge_at(NOW_NS + hour_ns, 1, NOW_NS), REPLAY_STALE);
+	assert_int_equal(judge_at(UINT64_MAX, 1, NOW_NS), REPLAY_STALE);
+	assert_int_equal(judge_at(NOW_NS, 1, NOW_NS), REPLAY_NEW);
+}
+
+/* Both clocks were ahead, and were set right. */
+static void an_epoch_that_has_become_one_to_come_is_forgotten(void **state)
+{
+	uint64_t ahead_ns = NOW_NS + 3600 * 1000000000ull;
+	struct envelope envelope = {.epoch_ns = ahead_ns, .sequence = 1, .sent_ns = ahead_ns};
+
+	assert_int_equal(replay_window_judge(&window, &envelope, ahead_ns), REPLAY_NEW);
+	assert_int_equal(judge_at(NOW_NS, 1, NOW_NS), REPLAY_NEW);
+	assert_int_equal(judge_at(NOW_NS, 1, NOW_NS), REPLAY_REPEATED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,9 +145,12 @@ int main(void)
 		cmocka_unit_test_setup(late_ones_pass_once, start),
 		cmocka_unit_test_setup(older_than_the_window_is_refused, start),
 		cmocka_unit_test_setup(a_jump_forgets_only_what_it_passes, start),
+		cmocka_unit_test_setup(numbers_may_come_to_their_end, start),
 		cmocka_unit_test_setup(any_order_gives_each_number_one_chance, start),
 		cmocka_unit_test_setup(a_restarted_sender_starts_anew_and_its_past_is_over, start),
 		cmocka_unit_test_setup(what_is_not_fresh_is_refused_by_who_knows_nothing, start),
+		cmocka_unit_test_setup(an_epoch_that_is_still_to_come_is_not_believed, start),
+		cmocka_unit_test_setup(an_epoch_that_has_become_one_to_come_is_forgotten, start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,9 @@
 #include "own_network.h"
 #include "vnic_frames.h"
 
+/* Frames, one after the other: more than may pass under no name. */
+#define MANY 5000u
+
 static void set_addresses(const char *first, const char *second)
 {
 	const struct in6_addr addresses[] = {address_of(first), address_of(second)};
@@ -59,6 +62,45 @@ static void what_is_not_ip_is_not_dropped(void **state)
 	set_addresses("10.0.0.1", "fd00::1");
 	frame.ethernet.h_proto = htons(ETH_P_ARP);
 	send_frame("v1", &frame, sizeof frame, false);
+	assert_int_equal(vnic_programs_forged(programs), 0);
+	vnic_programs_detach(programs);
+}
+
+/* Nobody could be told to send less of it. */
+static void of_what_has_no_name_only_a_little_passes(void **state)
+{
+	struct frame frame = frame_of("10.9.9.9", "10.4.4.4");
+
+	need_own_network();
+	attach();
+	set_addresses("10.0.0.1", "fd00::1");
+	frame.ethernet.h_proto = htons(ETH_P_ARP);
+	send_frames("v1", &frame, sizeof frame, false, MANY);
+	assert_true(vnic_programs_forged(programs) > 0);
+	vnic_programs_detach(programs);
+}
+
+static void of_what_is_nobodys_only_a_little_passes(void **state)
+{
+	struct frame_ipv6 frame = frame_of_ipv6("fe80::1", "fd00::2");
+
+	need_own_network();
+	attach();
+	set_addresses("10.0.0.1", "fd00::1");
+	send_frames("v1", &frame, sizeof frame, false, MANY);
+	assert_true(vnic_programs_forged(programs) > 0);
+	assert_true(sum_of(VNIC_SENDS, "fd00::2").packets < MANY);
+	vnic_programs_detach(programs);
+}
+
+static void a_link_local_address_of_its_own_is_a_name(void **state)
+{
+	struct frame_ipv6 frame = frame_of_ipv6("fe80::1", "fd00::2");
+
+	need_own_network();
+	attach();
+	set_addresses("10.0.0.1", "fe80::1");
+	send_frames("v1", &frame, sizeof frame, false, MANY);
 	assert_int_equal(vnic_programs_forged(programs), 0);
 	vnic_programs_detach(programs);
 }
@@ -134,6 +176,9 @@ int main(void)
 		cmocka_unit_test(what_is_sent_from_foreign_addresses_is_dropped),
 		cmocka_unit_test(unspecified_and_link_local_addresses_may_send),
 		cmocka_unit_test(what_is_not_ip_is_not_dropped),
+		cmocka_unit_test(of_what_has_no_name_only_a_little_passes),
+		cmocka_unit_test(of_what_is_nobodys_only_a_little_passes),
+		cmocka_unit_test(a_link_local_address_of_its_own_is_a_name),
 		cmocka_unit_test(ip_that_ends_before_its_source_is_dropped),
 		cmocka_unit_test(addresses_can_be_replaced_and_lifted),
 		cmocka_unit_test(all_addresses_can_be_replaced_at_once),

@@ -24,6 +24,21 @@ static void what_the_guest_receives_is_counted_per_source(void **state)
 	vnic_programs_detach(programs);
 }
 
+/* It fills the link as well; the kernel's own frames may come along. */
+static void what_is_not_ip_is_counted_as_nobodys(void **state)
+{
+	struct frame frame = frame_of(SOURCE, "10.0.0.1");
+
+	need_own_network();
+	attach();
+	frame.ethernet.h_proto = htons(ETH_P_ARP);
+	for (unsigned i = 0; i < 5; i++)
+		send_frame("v0", &frame, sizeof frame, false);
+	assert_true(sum_of(VNIC_RECEIVES, "::").packets >= 5);
+	assert_received(SOURCE, 0);
+	vnic_programs_detach(programs);
+}
+
 static void what_the_guest_sends_is_counted_per_destination(void **state)
 {
 	need_own_network();
@@ -232,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_the_guest_receives_is_counted_per_source),
+		cmocka_unit_test(what_is_not_ip_is_counted_as_nobodys),
 		cmocka_unit_test(what_the_guest_sends_is_counted_per_destination),
 		cmocka_unit_test(what_is_to_be_segmented_is_counted_as_on_the_wire),
 		cmocka_unit_test(a_peer_that_is_forgotten_is_counted_anew),

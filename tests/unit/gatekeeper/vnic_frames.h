@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_VNIC_FRAMES_H
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -62,21 +63,35 @@ static inline struct frame_ipv6 frame_of_ipv6(const char *source, const char *de
 	return frame;
 }
 
-/* Out of a netdev: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
-static inline void send_frame(
-	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header)
+/* A socket from which frames go out of a netdev. */
+static inline int open_sender(const char *netdev, bool has_vnet_header)
 {
 	struct sockaddr_ll address = {.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = (int)if_nametoindex(netdev)};
-	int packet_socket = socket(AF_PACKET, SOCK_RAW, 0);
+	int sender = socket(AF_PACKET, SOCK_RAW, 0);
 	const int vnet = has_vnet_header;
 
-	assert_int_equal(bind(packet_socket, (struct sockaddr *)&address, sizeof address), 0);
-	assert_int_equal(
-		setsockopt(packet_socket, SOL_PACKET, PACKET_VNET_HDR, &vnet, sizeof vnet), 0);
-	assert_int_equal(send(packet_socket, frame, bytes, 0), bytes);
-	close(packet_socket);
+	assert_int_equal(bind(sender, (struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(setsockopt(sender, SOL_PACKET, PACKET_VNET_HDR, &vnet, sizeof vnet), 0);
+	return sender;
+}
+
+/* Out of a netdev, so often, if nobody lacks the room: of v0, it is what the guest behind it receives; of v1, what the guest sends. */
+static inline void send_frames(
+	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header, unsigned count)
+{
+	int sender = open_sender(netdev, has_vnet_header);
+
+	while (count--)
+		assert_true(send(sender, frame, bytes, 0) == (ssize_t)bytes || errno == ENOBUFS);
+	close(sender);
+}
+
+static inline void send_frame(
+	const char *netdev, const void *frame, size_t bytes, bool has_vnet_header)
+{
+	send_frames(netdev, frame, bytes, has_vnet_header, 1);
 }
 
 static inline void send_to_guest(const char *source)
