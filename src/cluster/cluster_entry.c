@@ -119,6 +119,8 @@ static int parse_host(const json_t *value, struct cluster_host *host, struct err
 	json_int_t port = AGENT_PORT_DEFAULT, link = 0;
 	int result = parse_address(json_object_get(value, "address"), &endpoint->sin6_addr, error);
 
+	if (result == 0 && address_is_hardware(&endpoint->sin6_addr))
+		result = error_set(error, -EINVAL, "has a hardware address for its agent's");
 	if (result == 0)
 		result = parse_integer(value, "port", 1, UINT16_MAX, &port, error);
 	if (result == 0)

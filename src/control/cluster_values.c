@@ -151,7 +151,7 @@ void values_of_cluster(const struct network_settings *settings, const char *path
 	host->endpoint.sin6_port = htons(AGENT_PORT_DEFAULT);
 	path_key(below, path, "address");
 	if (settings->address)
-		value_address(settings->address, below, &host->endpoint.sin6_addr, problems);
+		value_agent_address(settings->address, below, &host->endpoint.sin6_addr, problems);
 	else
 		problems_add(problems, path,
 			"'address' is missing; with 'etcd', add 'address: ...' of this host's "

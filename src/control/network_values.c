@@ -36,22 +36,15 @@ bool value_address(
 	return !trouble;
 }
 
-/* Of a vNIC. All that are nobody's are one sender, as whom it must not be known. */
-static bool value_own_address(
+bool value_agent_address(
 	const char *text, const char *path, struct in6_addr *address, struct problems *problems)
 {
-	const uint8_t *bytes = address->s6_addr;
-	bool is_nobodys;
-
 	if (!value_address(text, path, address, problems))
 		return false;
-	is_nobodys = IN6_IS_ADDR_UNSPECIFIED(address) || IN6_IS_ADDR_MULTICAST(address);
-	if (IN6_IS_ADDR_V4MAPPED(address))
-		is_nobodys = !(bytes[12] | bytes[13] | bytes[14] | bytes[15]) || bytes[12] >= 224;
-	if (is_nobodys)
+	if (address_is_hardware(address))
 		problems_add(problems, path,
-			"'%s' is nobody's address; write one of the vNIC's own", text);
-	return !is_nobodys;
+			"'%s' is a hardware address; an agent listens at one of IP", text);
+	return !address_is_hardware(address);
 }
 
 /* ---- the agent ---- */
@@ -110,7 +103,7 @@ static void value_of_served(
 				DIRECTORY_ADDRESSES_MAX);
 			return;
 		}
-		if (value_own_address(word, path, &nic->addresses[nic->address_count], problems))
+		if (value_address(word, path, &nic->addresses[nic->address_count], problems))
 			nic->address_count++;
 	}
 	if (!nic->address_count && problems->count == known)
@@ -147,7 +140,7 @@ static void value_of_host(const struct agent_host_settings *settings, const char
 		.endpoint = {.sin6_family = AF_INET6, .sin6_port = htons(AGENT_PORT_DEFAULT)}};
 	value_name(host->name, sizeof host->name, settings->name, path, problems);
 	path_key(address, path, "address");
-	value_address(settings->address, address, &host->endpoint.sin6_addr, problems);
+	value_agent_address(settings->address, address, &host->endpoint.sin6_addr, problems);
 	if (directory_add_host(directory, host) == -EEXIST)
 		problems_add(problems, path, "there is a host '%s' already", settings->name);
 	else
@@ -208,7 +201,7 @@ void values_of_nic(const struct nic_settings *settings, const char *path, struct
 	config->address_count = settings->addresses_count;
 	for (unsigned i = 0; i < settings->addresses_count; i++) {
 		path_index(one, list, i);
-		value_own_address(settings->addresses[i], one, &config->addresses[i], problems);
+		value_address(settings->addresses[i], one, &config->addresses[i], problems);
 	}
 	bandwidths(settings->send, path, "send", &config->send_min, &config->send_max, problems);
 	bandwidths(settings->receive, path, "receive", &min, &max, problems);

@@ -20,8 +20,10 @@ void values_of_nic(const struct nic_settings *settings, const char *path, struct
 void values_of_hosts(const struct network_settings *settings, const char *path,
 	struct directory *directory, struct sockaddr_in6 *own, struct problems *problems);
 
-/* An address, or a problem. */
+/* An address, or a problem; for an agent's endpoint, one of IP. */
 bool value_address(
+	const char *text, const char *path, struct in6_addr *address, struct problems *problems);
+bool value_agent_address(
 	const char *text, const char *path, struct in6_addr *address, struct problems *problems);
 
 /*

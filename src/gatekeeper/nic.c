@@ -160,16 +160,26 @@ static void set_up_limits(struct nic *nic, const struct nic_place *place)
 	nic_limits_adopt(&nic->receives, clock_now_ns());
 }
 
+/* What it sends from is told by its addresses of IP. */
+static int bind_addresses(struct nic *nic)
+{
+	struct in6_addr bound[NIC_ADDRESSES_MAX];
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < nic->config.address_count; i++)
+		if (!address_is_hardware(&nic->config.addresses[i]))
+			bound[count++] = nic->config.addresses[i];
+	return vnic_programs_set_addresses(nic->programs, bound, count);
+}
+
 static int attach_programs(struct nic *nic, struct error *error)
 {
-	const struct nic_config *config = &nic->config;
 	int result = vnic_programs_attach(
-		config->netdev, SHAPER_CLASSID(FIRST_REST + nic->slot), &nic->programs, error);
+		nic->config.netdev, SHAPER_CLASSID(FIRST_REST + nic->slot), &nic->programs, error);
 
 	if (result < 0)
 		return result;
-	result = vnic_programs_set_addresses(
-		nic->programs, config->addresses, config->address_count);
+	result = bind_addresses(nic);
 	return result < 0 ? error_set(error, result, "its addresses cannot be bound: %s",
 				    strerror(-result))
 			  : 0;
@@ -284,14 +294,12 @@ static void take_promises(
 
 static int apply_change(struct nic *nic, const struct nic_place *place)
 {
-	const struct nic_config *config = &nic->config;
 	int result = set_classes(nic, place);
 
 	if (result == 0)
 		result = shaper_set_link(nic->towards_guest, receives_at_most(nic, place));
 	if (result == 0)
-		result = vnic_programs_set_addresses(
-			nic->programs, config->addresses, config->address_count);
+		result = bind_addresses(nic);
 	return result;
 }
 

@@ -29,11 +29,11 @@ class Agents:
     def others(self, host):
         if self.etcd:
             return {"address": host.address, "etcd": self.etcd}
-        return {"hosts": [{"name": other.name, "address": other.address, "serves": [vm.address for vm in other.vms]}
+        return {"hosts": [{"name": other.name, "address": other.address, "serves": [f"{vm.address}, {vm.mac}" for vm in other.vms]}
                           for other in self.fabric.hosts]}
 
     def configure(self, host):
-        nics = [{"name": vm.label, "netdev": vm.netdev, "addresses": [vm.address], **self.promises.get(vm.label, {})}
+        nics = [{"name": vm.label, "netdev": vm.netdev, "addresses": [vm.address, vm.mac], **self.promises.get(vm.label, {})}
                 for vm in host.vms]
         with open(self.path(host, "yaml"), "w") as file:
             json.dump({"network": {"host": host.name, "uplink": "up0", "link": f"{self.fabric.link_mbit}Mbit", "key": self.key,

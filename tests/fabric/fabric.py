@@ -111,6 +111,7 @@ class Vm(Namespace):
         host.ip("link", "set", self.netdev, "master", "br0", "up")
         self.ip("addr", "add", f"{self.address}/16", "dev", "eth0")
         self.ip("link", "set", "eth0", "mtu", MTU, "up")
+        self.mac = json.loads(self.ip("-j", "link", "show", "eth0"))[0]["address"]
 
 
 class GuestVm:
@@ -119,7 +120,8 @@ class GuestVm:
     def __init__(self, host, name, index):
         self.host, self.label, self.netdev = host, name, f"t-{name}"[:15]
         self.address = f"10.0.{host.index}.{index}"
-        self.nic = {"tap": self.netdev, "address": f"{self.address}/16", "mac": f"52:54:00:00:{host.index:02x}:{index:02x}"}
+        self.mac = f"52:54:00:00:{host.index:02x}:{index:02x}"
+        self.nic = {"tap": self.netdev, "address": f"{self.address}/16", "mac": self.mac}
         host.ip("tuntap", "add", self.netdev, "mode", "tap")
         host.ip("link", "set", self.netdev, "mtu", MTU, "master", "br0", "up")
 

@@ -70,8 +70,10 @@ class Stage(contextlib.ExitStack):
 
     def udp(self, sender, receiver, seconds, mbit=LINK):
         """Greedy UDP; what is not received is not sent less."""
-        return self.vms[sender].popen([sys.executable, FLOOD, self.vms[receiver].address, mbit, seconds],
-                                      stderr=subprocess.DEVNULL)
+        return self.flood(sender, self.vms[receiver].address, seconds, mbit)
+
+    def flood(self, sender, address, seconds, mbit=LINK):
+        return self.vms[sender].popen([sys.executable, FLOOD, address, mbit, seconds], stderr=subprocess.DEVNULL)
 
     def watch(self, seconds):
         before, start = self.hosts[0].towards(), time.monotonic()

@@ -131,3 +131,18 @@ def test_who_has_the_key_is_not_believed_in_the_name_of_another_host():
             key = bytes.fromhex(file.read())
         receiver = agent_traffic.host_id(captured[0])
         unaffected_by(stage, [agent_traffic.seal(key, receiver, lies(stage), number) for number in range(1, 50)])
+
+
+@second_try
+def test_who_sends_to_the_right_card_under_a_wrong_address_is_held_back_too():
+    """A switch forwards by hardware addresses; what is in a packet's IP header gets nobody past a limit."""
+    with Stage(scenarios.FLOOD.vms, scenarios.FLOOD.promises, Gatekeeper) as stage:
+        nowhere = stage.vms["crowd"].address.rsplit(".", 1)[0] + ".250"
+        for name in scenarios.OTHERS:
+            stage.vms[name].ip("neigh", "replace", nowhere, "lladdr", stage.vms["crowd"].mac, "dev", "eth0", "nud", "permanent")
+            stage.flood(name, nowhere, FLOW_S)
+        stage.tcp("sender", "victim", FLOW_S)
+        time.sleep(scenarios.SETTLE_S)
+        watch = stage.watch(3)
+        assert watch.mbit("victim") >= SLACK * GUARANTEE
+        assert watch.dropped < DROPPED

@@ -214,6 +214,20 @@ static bool is_forged(struct __sk_buff *skb)
 	return !is_nobodys(&source) || is_too_much(skb->len);
 }
 
+/*
+ * The class of the vNIC that the frame goes to by its hardware address: a network that forwards by those
+ * delivers it there, whatever else it says.
+ */
+static __u32 *class_of_hardware(struct __sk_buff *skb)
+{
+	struct vnic_address address = {.bytes = {0xff}};
+
+	if (bpf_skb_load_bytes(skb, offsetof(struct ethhdr, h_dest),
+		    address.bytes + sizeof address - ETH_ALEN, ETH_ALEN) < 0)
+		return NULL;
+	return bpf_map_lookup_elem(&destinations, &address);
+}
+
 /* ---- the programs ---- */
 
 SEC("tc")
@@ -246,8 +260,10 @@ int from_guest(struct __sk_buff *skb)
 			__sync_fetch_and_add(forged, 1);
 		return TC_ACT_SHOT;
 	}
+	class = class_of_hardware(skb);
 	if (find_address(skb, false, &destination)) {
-		class = bpf_map_lookup_elem(&destinations, &destination);
+		if (!class)
+			class = bpf_map_lookup_elem(&destinations, &destination);
 		count_sent(skb, &destination);
 	}
 	skb->priority = class ? *class : class_of_vnic;

@@ -5,7 +5,7 @@
 
 static void what_is_written_is_read_again(void **state)
 {
-	static const char *const texts[] = {"10.0.0.7", "fd00::7", "::1"};
+	static const char *const texts[] = {"10.0.0.7", "fd00::7", "::1", "52:54:00:12:34:56"};
 	char text[INET6_ADDRSTRLEN];
 	struct in6_addr address;
 
@@ -27,7 +27,8 @@ static void an_ipv4_address_and_its_mapped_form_are_the_same(void **state)
 
 static void what_is_no_address_is_refused(void **state)
 {
-	static const char *const texts[] = {"", "10.0.0", "10.0.0.300", "10.0.0.7/24", "7", "host"};
+	static const char *const texts[] = {"", "10.0.0", "10.0.0.300", "10.0.0.7/24", "7", "host",
+		"52:54:00:12:34", "52:54:00:12:34:fff"};
 	struct in6_addr address;
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -36,9 +37,10 @@ static void what_is_no_address_is_refused(void **state)
 
 static void unspecified_and_multicast_addresses_are_nobodys(void **state)
 {
-	static const char *const nobodys[] = {
-		"0.0.0.0", "255.255.255.255", "224.0.0.1", "::", "ff02::1"};
-	static const char *const somebodys[] = {"10.0.0.7", "169.254.0.1", "fe80::1", "fd00::7"};
+	static const char *const nobodys[] = {"0.0.0.0", "255.255.255.255", "224.0.0.1",
+		"::", "ff02::1", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "00:00:00:00:00:00"};
+	static const char *const somebodys[] = {
+		"10.0.0.7", "169.254.0.1", "fe80::1", "fd00::7", "52:54:00:12:34:56"};
 	struct in6_addr address;
 
 	for (size_t i = 0; i < sizeof nobodys / sizeof *nobodys; i++) {
