@@ -13,10 +13,10 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "gatekeeper/announcement.h"
-#include "gatekeeper/envelope.h"
-#include "gatekeeper/inbound.h"
-#include "gatekeeper/rate_message.h"
+#include "gatekeeper/allocation/announcement.h"
+#include "gatekeeper/allocation/inbound.h"
+#include "gatekeeper/datagram/envelope.h"
+#include "gatekeeper/datagram/rate_message.h"
 
 #define NICS_PER_HOST 20u
 #define SENDERS_PER_NIC 5u

@@ -7,7 +7,7 @@
 #include "control/claims.h"
 #include "control/cluster_values.h"
 #include "control/network_values.h"
-#include "gatekeeper/link_admission.h"
+#include "gatekeeper/allocation/link_admission.h"
 
 static void check_etcd(const struct network_settings *settings, struct problems *problems)
 {

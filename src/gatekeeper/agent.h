@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "gatekeeper/datagram/envelope.h"
 #include "gatekeeper/directory.h"
-#include "gatekeeper/envelope.h"
 #include "gatekeeper/nic.h"
 
 #define AGENT_PORT_DEFAULT 5157u

@@ -7,8 +7,8 @@
 #include "base/container.h"
 #include "base/counter.h"
 #include "gatekeeper/agent_private.h"
-#include "gatekeeper/rate_message.h"
-#include "gatekeeper/replay_window.h"
+#include "gatekeeper/datagram/rate_message.h"
+#include "gatekeeper/datagram/replay_window.h"
 
 /* What another host's agent has sent before. */
 struct correspondent {

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gatekeeper/agent_private.h"
-#include "gatekeeper/link_admission.h"
+#include "gatekeeper/allocation/link_admission.h"
 
 /*
  * Though no event says that anything changed: what could not be taken is tried again, and what was put

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/counter.h"
 #include "gatekeeper/agent_private.h"
-#include "gatekeeper/rate_message.h"
-#include "gatekeeper/replay_window.h"
+#include "gatekeeper/datagram/rate_message.h"
+#include "gatekeeper/datagram/replay_window.h"
 
 /* What a vNIC without a maximum sends is measured for people to look at, and so less often. */
 #define SENDS_EVERY_NS (100 * NS_PER_MS)

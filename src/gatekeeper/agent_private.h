@@ -11,8 +11,8 @@
 
 #include "base/key_map.h"
 #include "gatekeeper/agent.h"
-#include "gatekeeper/netdev_watch.h"
-#include "gatekeeper/outbox.h"
+#include "gatekeeper/datagram/outbox.h"
+#include "gatekeeper/netdev/netdev_watch.h"
 
 struct agent {
 	struct agent_config config;

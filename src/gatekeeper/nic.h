@@ -14,8 +14,8 @@
 #include <sys/queue.h>
 
 #include "base/error.h"
-#include "gatekeeper/bpf/vnic_programs.h"
-#include "gatekeeper/inbound.h"
+#include "gatekeeper/allocation/inbound.h"
+#include "gatekeeper/netdev/bpf/vnic_programs.h"
 #include "gatekeeper/nic_limits.h"
 #include "gatekeeper/nic_outbound.h"
 #include "gatekeeper/nic_peers.h"

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #include "base/key_map.h"
-#include "gatekeeper/bpf/vnic_programs.h"
+#include "gatekeeper/allocation/rate_limit.h"
 #include "gatekeeper/directory.h"
-#include "gatekeeper/rate_limit.h"
-#include "gatekeeper/shaper.h"
+#include "gatekeeper/netdev/bpf/vnic_programs.h"
+#include "gatekeeper/netdev/shaper.h"
 
 struct nic_limit {
 	struct in6_addr identity; /* the peer's; see directory.h */

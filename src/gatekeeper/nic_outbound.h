@@ -9,7 +9,7 @@
 #ifndef SLUICE_GATEKEEPER_NIC_OUTBOUND_H
 #define SLUICE_GATEKEEPER_NIC_OUTBOUND_H
 
-#include "gatekeeper/inbound.h"
+#include "gatekeeper/allocation/inbound.h"
 #include "gatekeeper/nic_peers.h"
 
 struct nic_outbound {

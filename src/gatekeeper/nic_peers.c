@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/container.h"
-#include "gatekeeper/bpf/vnic.h"
+#include "gatekeeper/netdev/bpf/vnic.h"
 
 /* An address that has been silent so long is forgotten. */
 #define SILENCE_NS (10 * NS_PER_S)

@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 #include "base/key_map.h"
-#include "gatekeeper/announcement.h"
-#include "gatekeeper/bpf/vnic_programs.h"
+#include "gatekeeper/allocation/announcement.h"
+#include "gatekeeper/allocation/inbound.h"
 #include "gatekeeper/directory.h"
-#include "gatekeeper/inbound.h"
+#include "gatekeeper/netdev/bpf/vnic_programs.h"
 
 /* Where peers take part in a division: in what is divided, as senders to (or destinations of) a vNIC. */
 struct nic_part {

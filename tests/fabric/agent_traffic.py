@@ -1,6 +1,6 @@
 """The datagrams between agents: counted, lost, captured, forged, sent again.
 
-The formats are in src/gatekeeper/envelope.h and rate_message.h; they are written down here a second time, so that a change of
+The formats are in src/gatekeeper/datagram/envelope.h and rate_message.h; they are written down here a second time, so that a change of
 either is noticed.
 """
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gatekeeper/envelope.h"
-#include "gatekeeper/rate_message.h"
-#include "gatekeeper/replay_window.h"
+#include "gatekeeper/datagram/envelope.h"
+#include "gatekeeper/datagram/rate_message.h"
+#include "gatekeeper/datagram/replay_window.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gatekeeper/root_note.h"
+#include "gatekeeper/netdev/root_note.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "gatekeeper/announcement.h"
-#include "gatekeeper/rate_limit.h"
+#include "gatekeeper/allocation/announcement.h"
+#include "gatekeeper/allocation/rate_limit.h"
 
 #define NOW_NS 5000000000ull
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "gatekeeper/envelope.h"
+#include "gatekeeper/datagram/envelope.h"
 
 #define TEXT "the quick brown fox"
 

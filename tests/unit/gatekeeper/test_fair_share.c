@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "gatekeeper/fair_share.h"
+#include "gatekeeper/allocation/fair_share.h"
 
 #define CLAIMS_MAX 32u
 #define CLOSE 1e-6

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdbool.h>
 
-#include "gatekeeper/inbound.h"
+#include "gatekeeper/allocation/inbound.h"
 
 #define LINK 1000.0
 #define HEADROOM 0.05

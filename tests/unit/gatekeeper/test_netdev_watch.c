@@ -3,7 +3,7 @@
 
 #include <poll.h>
 
-#include "gatekeeper/netdev_watch.h"
+#include "gatekeeper/netdev/netdev_watch.h"
 #include "own_network.h"
 
 static struct netdev_watch *watch;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "gatekeeper/bpf/vnic.h"
+#include "gatekeeper/netdev/bpf/vnic.h"
 #include "gatekeeper/nic_outbound.h"
 #include "gatekeeper/nic_peers.h"
 #include "own_network.h"

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "gatekeeper/rate_limit.h"
+#include "gatekeeper/allocation/rate_limit.h"
 
 #define LINK 125e6
 #define TOLD_NS 7000000000ull

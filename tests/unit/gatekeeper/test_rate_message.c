@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "gatekeeper/rate_message.h"
+#include "gatekeeper/datagram/rate_message.h"
 
 static struct rate_entry sent[RATE_MESSAGE_ENTRIES_MAX], received[RATE_MESSAGE_ENTRIES_MAX];
 static uint8_t payload[ENVELOPE_PAYLOAD_BYTES_MAX + 1];

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "gatekeeper/replay_window.h"
+#include "gatekeeper/datagram/replay_window.h"
 
 #define NOW_NS 1000000000000ull
 #define EPOCH_NS 500u

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "gatekeeper/netlink.h"
-#include "gatekeeper/root_note.h"
-#include "gatekeeper/shaper.h"
+#include "gatekeeper/netdev/netlink.h"
+#include "gatekeeper/netdev/root_note.h"
+#include "gatekeeper/netdev/shaper.h"
 #include "own_network.h"
 #include "state_directory.h"
 

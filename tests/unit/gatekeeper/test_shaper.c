@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gatekeeper/shaper.h"
+#include "gatekeeper/netdev/shaper.h"
 #include "own_network.h"
 #include "state_directory.h"
 

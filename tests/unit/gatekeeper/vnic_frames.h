@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gatekeeper/bpf/vnic_programs.h"
+#include "gatekeeper/netdev/bpf/vnic_programs.h"
 
 #define FRAME_BYTES 100u
 
