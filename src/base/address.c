@@ -25,12 +25,10 @@ bool address_is_hardware(const struct in6_addr *address)
 
 bool address_parse(const char *text, struct in6_addr *address)
 {
-	char mapped[INET6_ADDRSTRLEN + 8];
-
 	if (inet_pton(AF_INET6, text, address) == 1 || parse_hardware(text, address))
 		return true;
-	snprintf(mapped, sizeof mapped, "::ffff:%s", text);
-	return strchr(text, '.') && inet_pton(AF_INET6, mapped, address) == 1;
+	*address = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	return inet_pton(AF_INET, text, &address->s6_addr[12]) == 1;
 }
 
 bool address_is_somebodys(const struct in6_addr *address)
