@@ -3,11 +3,11 @@
  *
  * Theory of operation. Who is not limited shows what they want. Who is limited and uses nearly all
  * of it hides it: it could be anything, so it counts as everything, and the fair share decides. Who
- * leaves more than a little of it unused is full. "A little" is a few periods' worth, and a few of the
+ * leaves more than a little of it unused is full. "A little" is a few periods' worth, and more than one of the
  * largest packets: at a low limit one of those is followed by a long pause, which is no sign of being
  * full, and a shaper lets that pause last even if the limit is raised meanwhile.
  *
- * What the full leave goes to others, a quarter per period. Their limit stays above what they use, and
+ * What the full leave goes to others, half of it per period. Their limit stays above what they use, and
  * above nothing, for growth has to show before it can be served; that much is allowed without being
  * set aside, since few grow at once, and the link has headroom.
  *
