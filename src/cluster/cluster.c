@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +13,10 @@
 #include "cluster/cluster_state.h"
 #include "cluster/etcd_keys.h"
 #include "cluster/etcd_watch.h"
+#include "cluster/outage.h"
 #include "cluster/registration.h"
 
 #define WAIT_NS_MAX (10 * NS_PER_S)
-#define RETRY_NS_MIN (100 * NS_PER_MS)
-#define RETRY_NS_MAX (3 * NS_PER_S)
-#define RETRY_DOUBLINGS_MAX 5u
 #define BEGIN_NS_MAX (2 * NS_PER_S)
 
 /* Something that follows from what is known: done when that changes, but it may only take so much time. */
@@ -43,8 +40,7 @@ struct cluster {
 	bool is_watching;    /* a watch has been opened */
 	uint64_t watch_ns;   /* when that was */
 	uint64_t cluster_id; /* of the cluster that was read */
-	unsigned failures;   /* in a row */
-	uint64_t retry_ns;   /* not to try anything before */
+	struct outage outage;
 	struct consequence directory, cache;
 	atomic_bool is_stopped;
 	pthread_t thread;
@@ -224,34 +220,19 @@ static int keep_watch(struct cluster *cluster, struct error *error)
 
 /* ---- the thread ---- */
 
-/* Some after one, others after two: a fleet that is cut off together does not come back together. */
-static uint64_t retry_delay_ns(unsigned failures)
-{
-	unsigned doublings =
-		failures - 1 < RETRY_DOUBLINGS_MAX ? failures - 1 : RETRY_DOUBLINGS_MAX;
-	uint64_t delay_ns = RETRY_NS_MIN << doublings;
-
-	if (delay_ns > RETRY_NS_MAX)
-		delay_ns = RETRY_NS_MAX;
-	return delay_ns / 2 + randombytes_uniform((uint32_t)(delay_ns / 2));
-}
-
-/* That one member fails is nobody's business; that all do is. */
 static void note_failure(struct cluster *cluster, const char *reason)
 {
-	unsigned members = cluster->config.etcd.endpoint_count;
+	bool is_news = outage_note_failure(&cluster->outage, clock_now_ns());
 
-	cluster->failures++;
 	note_failure_in_status(cluster, reason);
 	log_debug("etcd at %s: %s", etcd_client_member(cluster->client), reason);
-	if (cluster->failures == members)
+	if (is_news)
 		log_warning("etcd is away (%s: %s); what was known of the cluster stays in force",
 			etcd_client_member(cluster->client), reason);
 	cluster->is_watching = false;
 	etcd_watch_close(&cluster->watch, cluster->client);
 	etcd_client_next_member(cluster->client);
-	cluster->retry_ns = clock_now_ns() + retry_delay_ns(cluster->failures);
-	update_status(cluster, cluster->status.is_connected && cluster->failures < members);
+	update_status(cluster, cluster->status.is_connected && !cluster->outage.is_away);
 }
 
 static void note_success(struct cluster *cluster)
@@ -264,7 +245,7 @@ static void note_success(struct cluster *cluster)
 			cluster_state_count(cluster->state, CLUSTER_HOST),
 			cluster_state_count(cluster->state, CLUSTER_NIC));
 	if (is_connected)
-		cluster->failures = 0;
+		outage_note_success(&cluster->outage);
 	update_status(cluster, is_connected || cluster->status.is_connected);
 }
 
@@ -273,7 +254,7 @@ static void work(struct cluster *cluster)
 	struct error error = {""};
 	int result;
 
-	if (clock_now_ns() < cluster->retry_ns)
+	if (clock_now_ns() < cluster->outage.retry_ns)
 		return;
 	result = keep_watch(cluster, &error);
 	if (result == 0)
@@ -300,8 +281,8 @@ static uint64_t next_due_ns(struct cluster *cluster, uint64_t now_ns)
 		due_ns = earlier(due_ns, cluster->directory.next_ns);
 	if (is_due(&cluster->cache, cluster))
 		due_ns = earlier(due_ns, cluster->cache.next_ns);
-	if (now_ns < cluster->retry_ns)
-		return earlier(due_ns, cluster->retry_ns);
+	if (now_ns < cluster->outage.retry_ns)
+		return earlier(due_ns, cluster->outage.retry_ns);
 	if (!cluster->is_watching)
 		return now_ns;
 	if (!cluster->watch.is_created)
@@ -388,6 +369,7 @@ static int set_up(struct cluster *cluster)
 	cluster->registration = registration_create(etcd->lease_s);
 	if (result < 0 || !cluster->state || !cluster->registration)
 		return -ENOMEM;
+	cluster->outage.members = etcd->endpoint_count;
 	cluster->log.name = "cluster";
 	cluster->watch.handler = take_change;
 	cluster->watch.context = cluster;
