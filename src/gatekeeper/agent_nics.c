@@ -87,9 +87,11 @@ int agent_take_uplink(struct agent *agent, struct error *error)
 		return 0;
 	result = shaper_open(agent->config.uplink, agent->config.link_bytes_per_s,
 		agent->config.state_directory, &agent->uplink, error);
-	if (result == 0)
-		agent->uplink_ifindex = ifindex;
-	return result;
+	if (result < 0)
+		return result;
+	agent->uplink_ifindex = ifindex;
+	*agent->uplink_trouble = '\0';
+	return 0;
 }
 
 /* Without the uplink there are no classes for what vNICs send: they wait for it, with all else in force. */

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/address.h"
 #include "base/clock.h"
@@ -249,6 +250,66 @@ static void the_uplink_may_come_late_go_and_come_back(void **state)
 	assert_false(run("tc qdisc show dev v0 | grep -q htb"));
 }
 
+static int log_file;
+
+static unsigned complaints(void)
+{
+	char text[8192];
+	ssize_t bytes = pread(log_file, text, sizeof text - 1, 0);
+	unsigned count = 0;
+
+	text[bytes > 0 ? bytes : 0] = '\0';
+	for (const char *at = text; (at = strstr(at, "tc qdisc del dev u0 root")); at++)
+		count++;
+	return count;
+}
+
+static bool has_complained_once(void)
+{
+	return complaints() >= 1;
+}
+
+static bool has_complained_twice(void)
+{
+	return complaints() >= 2;
+}
+
+static bool has_uplink(void)
+{
+	return run("tc qdisc show dev u0 root | grep -q 'htb 5157:'");
+}
+
+/* An uplink with a qdisc that is not to be lost comes, and is looked at twice; then it may be taken. */
+static void offend(bool (*has_complained)(void))
+{
+	assert_true(run("ip link del u0; ip link add late type veth peer name far && "
+			"tc qdisc add dev late root handle 7: htb && "
+			"tc class add dev late parent 7: classid 7:1 htb rate 1mbit && "
+			"ip link set late name u0"));
+	assert_true(eventually(has_complained, true));
+	assert_true(run("ip link set far up"));
+	assert_true(run("tc qdisc del dev u0 root"));
+	assert_true(eventually(has_uplink, true));
+}
+
+static void a_trouble_with_the_uplink_that_recurs_is_logged_again(void **state)
+{
+	int before;
+
+	need_a_host();
+	start();
+	before = dup(STDERR_FILENO);
+	log_file = memfd_create("log", 0);
+	assert_int_equal(dup2(log_file, STDERR_FILENO), STDERR_FILENO);
+	offend(has_complained_once);
+	offend(has_complained_twice);
+	agent_stop(agent, true);
+	assert_int_equal(dup2(before, STDERR_FILENO), STDERR_FILENO);
+	assert_int_equal(complaints(), 2);
+	close(before);
+	close(log_file);
+}
+
 static bool has_all(void)
 {
 	return has_programs() && run("tc class show dev u0 | grep -q 'rate 200Mbit'") &&
@@ -320,6 +381,7 @@ int main(void)
 		cmocka_unit_test(names_netdevs_and_addresses_are_one_vnics),
 		cmocka_unit_test(a_netdev_may_come_late_go_and_come_back),
 		cmocka_unit_test(the_uplink_may_come_late_go_and_come_back),
+		cmocka_unit_test(a_trouble_with_the_uplink_that_recurs_is_logged_again),
 		cmocka_unit_test(what_others_take_off_is_put_back),
 		cmocka_unit_test(a_netdev_that_cannot_be_taken_is_refused_and_left_alone),
 		cmocka_unit_test(what_is_left_in_force_a_successor_finds_and_the_end_puts_back),
