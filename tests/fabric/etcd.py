@@ -9,6 +9,7 @@ import time
 from fabric import FabricError
 
 MEMBERS = 3
+WITHOUT_LEADER = ("DeadlineExceeded", "no leader", "leader changed", "request timed out")  # what is said until one is elected
 ETCD, ETCDCTL = shutil.which("etcd"), shutil.which("etcdctl")
 
 
@@ -92,15 +93,17 @@ class Etcd:
             try:
                 return self.switch.run(*words, env=dict(os.environ, ETCDCTL_API="3"), **options)
             except FabricError as error:
-                if "DeadlineExceeded" not in str(error) and "no leader" not in str(error) or time.monotonic() > deadline:
+                if not any(reason in str(error) for reason in WITHOUT_LEADER) or time.monotonic() > deadline:
                     raise
 
     def leader(self):
-        """Its index."""
-        for line in self.ctl("endpoint", "status", endpoints=[self.client_url(index) for index in self.processes]).splitlines():
-            fields = [field.strip() for field in line.split(",")]
-            if fields[4] == "true":
-                return self.endpoints.index(fields[0])
+        """Its index, as soon as there is one."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for line in self.ctl("endpoint", "status", endpoints=[self.client_url(index) for index in self.processes]).splitlines():
+                fields = [field.strip() for field in line.split(",")]
+                if fields[4] == "true":
+                    return self.endpoints.index(fields[0])
         raise RuntimeError("etcd has no leader")
 
     def wait(self):
