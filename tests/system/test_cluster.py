@@ -161,6 +161,7 @@ def test_an_outage_changes_nothing_and_is_survived_by_a_restart(fleet):
     assert not fleet.status(fleet.there)["is_connected"]
     time.sleep(RESTING)
     assert (fleet.status(fleet.there)["hosts"], fleet.status(fleet.there)["nics"]) == (3, 2)
+    assert fleet.agents.log(fleet.third).count(AWAY) == 1
     for index in (0, 1):
         fleet.etcd.start(index)
     fleet.etcd.wait()
