@@ -116,6 +116,7 @@ enum exit_verdict exit_failed_entry(const struct exit_context *context)
 static void print_instruction(const struct kvm_run *run, char *text, size_t text_bytes)
 {
 	unsigned count = run->emulation_failure.insn_size;
+	size_t used = 0;
 
 	text[0] = 0;
 	if (run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION || run->internal.ndata < 3 ||
@@ -124,7 +125,7 @@ static void print_instruction(const struct kvm_run *run, char *text, size_t text
 		count > sizeof run->emulation_failure.insn_bytes)
 		return;
 	for (unsigned i = 0; i < count; i++)
-		snprintf(text + 3 * i, text_bytes - 3 * i, " %02x",
+		used += (size_t)snprintf(text + used, text_bytes - used, " %02x",
 			run->emulation_failure.insn_bytes[i]);
 }
 
