@@ -241,6 +241,23 @@ static int create_virtio(struct machine *machine, struct error *error)
 	return 0;
 }
 
+static int create_rings(struct machine *machine, struct error *error)
+{
+	const struct exit_rings_config config = {
+		.name = machine->config->name, .count = machine->config->vcpu_count};
+	const struct exit_rings_place place = {
+		.vm_fd = machine->vm_fd,
+		.memory = &machine->memory,
+		.interrupts = machine->interrupts,
+		.registers = machine->registers,
+		.service = machine->service,
+	};
+
+	if (!machine->config->has_exit_rings)
+		return 0;
+	return exit_rings_create(&config, &place, &machine->rings, error);
+}
+
 static int create_devices(struct machine *machine, struct error *error)
 {
 	int result = create_power(machine, error);
@@ -256,8 +273,13 @@ static int create_devices(struct machine *machine, struct error *error)
 	result = create_virtio(machine, error);
 	if (result < 0)
 		goto fail_virtio;
+	result = create_rings(machine, error);
+	if (result < 0)
+		goto fail_rings;
 	return 0;
 
+fail_rings:
+	destroy_virtio(machine);
 fail_virtio:
 	pci_bus_destroy(machine->bus);
 fail_bus:
@@ -269,6 +291,7 @@ fail_serial:
 
 static void destroy_devices(struct machine *machine)
 {
+	exit_rings_destroy(machine->rings);
 	destroy_virtio(machine);
 	pci_bus_destroy(machine->bus);
 	serial_destroy(machine->serial);
@@ -280,7 +303,7 @@ static void destroy_devices(struct machine *machine)
 static int create_vcpu(struct machine *machine, unsigned index, struct error *error)
 {
 	const struct machine_config *config = machine->config;
-	const struct vcpu_config vcpu = {
+	struct vcpu_config vcpu = {
 		.machine_name = config->name,
 		.kvm = machine->kvm,
 		.vm_fd = machine->vm_fd,
@@ -289,6 +312,7 @@ static int create_vcpu(struct machine *machine, unsigned index, struct error *er
 		.state = {.index = index,
 			.vcpu_count = config->vcpu_count,
 			.is_core_dedicated = config->are_cores_dedicated,
+			.has_exit_rings = config->has_exit_rings,
 			.entry = machine->entry},
 		.registers = machine->registers,
 		.service = machine->service,
@@ -296,6 +320,8 @@ static int create_vcpu(struct machine *machine, unsigned index, struct error *er
 		.context = machine,
 	};
 
+	if (machine->rings)
+		exit_rings_leaf(machine->rings, vcpu.state.exit_ring_leaf);
 	return vcpu_create(&vcpu, &machine->vcpus[index], error);
 }
 

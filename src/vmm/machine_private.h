@@ -5,6 +5,7 @@
 #include "vmm/boot/boot.h"
 #include "vmm/devices/power.h"
 #include "vmm/devices/serial.h"
+#include "vmm/exits/exit_rings.h"
 #include "vmm/exits/exit_service.h"
 #include "vmm/exits/registers.h"
 #include "vmm/interrupts.h"
@@ -28,6 +29,7 @@ struct machine {
 	struct pci_bus *bus;
 	unsigned device_count; /* made so far; so with vcpu_count */
 	struct virtio_device *devices[PCI_FUNCTIONS_MAX];
+	struct exit_rings *rings; /* NULL: it has none */
 	unsigned vcpu_count;
 	struct vcpu *vcpus[VCPUS_MAX];
 	struct exit_slot *slots[VCPUS_MAX];
