@@ -7,11 +7,10 @@ static uint32_t doorbells;
 static bool is_signature(const struct cpuid *base)
 {
 	static const char signature[] = SLUICE_CPUID_SIGNATURE;
-	const uint32_t registers[] = {base->ebx, base->ecx, base->edx};
-	const char *said = (const char *)registers;
+	const uint32_t said[] = {base->ebx, base->ecx, base->edx};
 
-	for (unsigned i = 0; i < sizeof registers; i++)
-		if (said[i] != signature[i])
+	for (unsigned i = 0; i < sizeof said; i++)
+		if ((char)(said[i / 4] >> 8 * (i % 4)) != signature[i])
 			return false;
 	return base->eax >= SLUICE_CPUID_EXIT_RINGS;
 }
