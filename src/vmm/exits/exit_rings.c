@@ -61,7 +61,9 @@ static unsigned poll_ring(struct poller *poller, uint64_t now_ns)
 	if (!exit_ring_is_pending(&served->ring))
 		return 0;
 	exit_service_enter(served->rings->place.service);
+	registers_come_by(served->rings->place.registers, EXIT_BY_MEMORY);
 	count = exit_ring_poll(&served->ring);
+	registers_come_by(served->rings->place.registers, EXIT_BY_POST);
 	exit_service_leave(served->rings->place.service);
 	report_if_stopped(served);
 	return count;
