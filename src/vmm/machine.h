@@ -39,7 +39,7 @@ enum machine_end {
 	MACHINE_IS_RUNNING,
 	MACHINE_OFF,	 /* the guest has turned itself off */
 	MACHINE_RESET,	 /* it wants to boot again */
-	MACHINE_CRASHED, /* its first vCPU cannot go on; the reason is in the log */
+	MACHINE_CRASHED, /* a vCPU cannot go on; the reason is in the log */
 	MACHINE_STOPPED, /* by machine_stop */
 };
 

@@ -10,9 +10,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "vmm/exits/exit_table.h"
+
+#define REGISTERS_RANGES_MAX 512u /* of each space */
 
 struct register_range {
 	enum register_kind kind;
@@ -23,15 +24,20 @@ struct register_range {
 	 * An access of 1, 2, 4 or 8 bytes, `offset` from the base, wholly within the range; values are
 	 * little-endian numbers. NULL: reads as all ones; is ignored. Must not block: what takes
 	 * long (a conversation with a back end) is handed to a thread of its own, and its progress is
-	 * read from a register.
+	 * read from a register. May add and remove ranges, its own included.
 	 */
 	uint64_t (*read)(void *device, uint64_t offset, unsigned size_bytes);
 	void (*write)(void *device, uint64_t offset, uint64_t value, unsigned size_bytes);
 	void *device;
 
 	/* Kept by the map. */
-	TAILQ_ENTRY(register_range) link;
 	uint64_t reads, writes; /* read by other threads: base/counter.h */
+};
+
+/* Accesses to one kind of register since the machine was made, by the way they came. */
+struct register_counts {
+	uint64_t reads[EXIT_PATH_COUNT];
+	uint64_t writes[EXIT_PATH_COUNT];
 };
 
 struct registers;
@@ -39,14 +45,32 @@ struct registers;
 struct registers *registers_create(void); /* NULL: no memory */
 void registers_destroy(struct registers *registers);
 
-/* Returns 0, or -EEXIST if another range has some of it. The range stays the caller's. */
+/*
+ * Returns 0; -EEXIST if another range has some of it; -EINVAL if it is empty or leaves its space; -ENOSPC when
+ * there are REGISTERS_RANGES_MAX. The range stays the caller's.
+ */
 int registers_add(struct registers *registers, struct register_range *range);
 void registers_remove(struct registers *registers, struct register_range *range);
 
-/* An access as KVM reports it: `data` is size_bytes long. What nobody has reads as all ones. */
+/*
+ * An access as KVM reports it: `data` is size_bytes long, 1 to 8. What nobody has reads as all ones. One
+ * that leaves a range, or has an odd size, reaches devices as several.
+ */
 void registers_read(struct registers *registers, enum register_space space, uint64_t address,
 	void *data, unsigned size_bytes);
 void registers_write(struct registers *registers, enum register_space space, uint64_t address,
 	const void *data, unsigned size_bytes);
+
+/* By which way the accesses come that follow: for the counts. EXIT_BY_POST, if nothing is said. */
+void registers_come_by(struct registers *registers, enum exit_path path);
+
+/* Call `function` with each range of the space, in the order of their bases. */
+void registers_each(struct registers *registers, enum register_space space,
+	void (*function)(const struct register_range *range, void *argument), void *argument);
+
+/* Any thread: the numbers are counters (base/counter.h). */
+const struct register_counts *registers_counts(
+	const struct registers *registers, enum register_kind kind);
+const struct register_counts *registers_counts_of_nobody(const struct registers *registers);
 
 #endif
