@@ -2,9 +2,12 @@
  * A 16550A serial port: the guest's console. What the guest writes goes to a descriptor (a terminal, a
  * pipe, a file), what can be read from another one goes to the guest.
  *
- * Theory of operation. All of it runs where exits are handled (exits/exit_service.h). Output is gathered in a
- * buffer and written by the hypervisor core's io_uring; while a slow terminal keeps the buffer full
- * the port says that it cannot take more, so nothing is lost and nobody but the writer waits.
+ * Theory of operation. All of it runs where exits are handled (exits/exit_service.h). Characters go to and come
+ * from a serial_line.h, which buffers them. While a slow terminal keeps the output's buffer full the port says
+ * that it cannot take more, so nothing is lost and nobody but the writer waits; a guest that writes
+ * regardless loses what it writes. Input is let in only while the guest asserts RTS ("ready to
+ * receive"), so what is typed, or piped, before it listens is not lost either. Registers are those of National
+ * Semiconductor's PC16550D.
  */
 #ifndef SLUICE_VMM_DEVICES_SERIAL_H
 #define SLUICE_VMM_DEVICES_SERIAL_H
