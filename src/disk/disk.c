@@ -86,6 +86,7 @@ static int add_flow(struct disk *disk, struct error *error)
 static int start_vhost(struct disk *disk, struct error *error)
 {
 	const struct vhost_user_backend_config config = {
+		.kind = "disk",
 		.name = disk->config.name,
 		.socket_path = disk->config.socket_fd < 0 ? disk->config.socket_path : NULL,
 		.fd = disk->config.socket_fd,

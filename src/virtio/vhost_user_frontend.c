@@ -83,9 +83,8 @@ static int connect_socket(
 	frontend->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (frontend->socket < 0 ||
 		connect(frontend->socket, (const void *)&address, sizeof address) < 0)
-		return error_set(error, -errno,
-			"cannot connect to %s: %s; is the disk's daemon running?", path,
-			strerror(errno));
+		return error_set(error, -errno, "cannot connect to %s: %s; is sluiced running?",
+			path, strerror(errno));
 	return 0;
 }
 
