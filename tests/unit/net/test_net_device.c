@@ -410,7 +410,7 @@ static void memory_that_vanishes_breaks_the_ring_only(void **state)
 	/* The driver's own mapping is gone as well; nothing of it may be looked at. */
 	for (unsigned i = 0; i < 2; i++)
 		close(wire.frontend.queues[i].kick_fd), close(wire.frontend.queues[i].call_fd);
-	close(wire.frontend.socket);
+	close(wire.frontend.connection.socket);
 	wire_attach(&wire, SPLIT);
 	wire_transmit(&wire, 60, 1);
 	assert_int_equal(wire_hear(&wire, heard, sizeof heard), 60);
