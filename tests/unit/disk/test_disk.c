@@ -259,7 +259,7 @@ static void tell(uint32_t request, const union vhost_user_payload *payload, uint
 	const struct vhost_user_message message = {
 		.header = {request, VHOST_USER_VERSION, bytes}, .payload = *payload};
 
-	assert_int_equal(vhost_user_send(frontend.socket, &message), 0);
+	assert_int_equal(vhost_user_send(frontend.connection.socket, &message), 0);
 }
 
 /* QEMU before 8.0 sets the status to 0 whenever it stops a device, and then asks where its rings were. */
@@ -273,7 +273,7 @@ static void after_a_status_of_zero_a_ring_still_says_where_it_stood(void **state
 	tell(VHOST_USER_SET_STATUS, &(union vhost_user_payload){.u64 = 0}, sizeof(uint64_t));
 	tell(VHOST_USER_GET_VRING_BASE, &(union vhost_user_payload){.vring_state = {0, 0}},
 		sizeof(struct vhost_user_vring_state));
-	assert_int_equal(vhost_user_receive(frontend.socket, &reply), 0);
+	assert_int_equal(vhost_user_receive(frontend.connection.socket, &reply), 0);
 	assert_int_equal(reply.payload.vring_state.number, 3);
 	close_all();
 }

@@ -1,0 +1,58 @@
+/* A virtio device's own: what its creation (virtio_device.c) and its thread (virtio_device_thread.c) share. */
+#ifndef SLUICE_VMM_PCI_VIRTIO_DEVICE_PRIVATE_H
+#define SLUICE_VMM_PCI_VIRTIO_DEVICE_PRIVATE_H
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "base/log_source.h"
+#include "vmm/pci/vhost_user_link.h"
+#include "vmm/pci/virtio_device.h"
+#include "vmm/pci/virtio_pci.h"
+#include "vmm/pci/virtio_type.h"
+
+#define VIRTIO_DEVICE_RECONNECT_FIRST_MS 10
+#define VIRTIO_DEVICE_RECONNECT_MS_MAX 1000
+
+struct virtio_device {
+	struct virtio_device_config config;
+	struct virtio_device_place place;
+	const struct virtio_type *type;
+	char label[VIRTIO_DEVICE_NAME_BYTES + 16]; /* "disk 'gold'" */
+	unsigned queue_count;
+	struct virtio_pci transport;
+	bool has_transport;
+	bool is_on_bus;
+
+	/* The thread's; before it starts, the creator's. */
+	struct vhost_user_link link;
+	struct log_source log;
+	bool is_started;   /* the back end that is connected serves the rings */
+	bool is_continued; /* some back end has begun to, since the driver said DRIVER_OK */
+	bool is_loss_logged;
+	int reconnect_ms;
+
+	pthread_t thread;
+	bool has_thread;
+	sem_t ended; /* posted by the thread as its last act */
+	int wake_fd;
+	bool is_stopping; /* atomic */
+
+	/* Atomic, for statistics. */
+	bool is_connected;
+	uint64_t reconnects;
+};
+
+/* What a driver may be offered of what the back end that is connected has. */
+uint64_t virtio_device_features(const struct virtio_device *device);
+
+/* Ask the back end for configuration space, and show it to the driver. Returns 0 or a negative errno. */
+int virtio_device_refresh_config(struct virtio_device *device, struct error *error);
+
+void virtio_device_set_connected(struct virtio_device *device, bool is_connected);
+
+/* End: stop the rings, within a few seconds; harmless if there is no thread. */
+int virtio_device_start_thread(struct virtio_device *device, struct error *error);
+void virtio_device_end_thread(struct virtio_device *device);
+
+#endif
