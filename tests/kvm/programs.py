@@ -12,7 +12,7 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
-PLACES = ("src/**", "tests/kvm/*", "tests/unit/vmm_*")  # of the unit tests, those that want a KVM
+PLACES = ("src/**", "guest/bare/*", "tests/kvm/*", "tests/unit/vmm_*")  # of the unit tests, those that want a KVM
 MKE2FS = shutil.which("mke2fs", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 SIZE_MIB = 256  # always: the outer machine knows its disks before it sees what is on them
 
