@@ -29,7 +29,7 @@ struct virtio_device {
 	struct log_source log;
 	bool is_started;   /* the back end that is connected serves the rings */
 	bool is_continued; /* some back end has begun to, since the driver said DRIVER_OK */
-	bool is_loss_logged;
+	bool is_loss_logged, is_refusal_logged;
 	int reconnect_ms;
 
 	pthread_t thread;

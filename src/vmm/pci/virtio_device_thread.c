@@ -73,17 +73,17 @@ static int check_compatible(const struct virtio_device *device, struct error *er
 	return 0;
 }
 
-/* Hang up; one line says so until a back end serves the device again. */
-static void lose(struct virtio_device *device, const char *reason)
+/* Hang up. The log says so once, and why a back end is not taken once, until one serves the device again. */
+static void lose(struct virtio_device *device, const char *reason, bool *is_logged)
 {
 	vhost_user_link_disconnect(&device->link);
 	device->is_started = false;
 	virtio_device_set_connected(device, false);
-	if (!device->is_loss_logged)
+	if (!*is_logged)
 		log_from(&device->log, LOG_LEVEL_WARNING,
 			"%s; connecting to %s again until it is there", reason,
 			device->config.socket_path);
-	device->is_loss_logged = true;
+	*is_logged = true;
 }
 
 /* ---- rings ---- */
@@ -133,7 +133,7 @@ static int end_reset(struct virtio_device *device, struct error *error)
 	int result = device->is_started ? stop(device, error) : 0;
 
 	if (result < 0)
-		lose(device, error->message);
+		lose(device, error->message, &device->is_loss_logged);
 	vhost_user_link_forget_inflight(&device->link);
 	device->is_continued = false;
 	virtio_pci_end_reset(&device->transport);
@@ -199,7 +199,7 @@ static int serve_back_end(
 {
 	if (events[BROKEN_RING].revents)
 		serve_error(device);
-	/* It only speaks when it is spoken to: it has hung up, or is none. */
+	/* It only speaks when it is spoken to, so it has hung up. */
 	if (events[SOCKET].revents)
 		return error_set(error, -ECONNRESET, "the back end has gone");
 	return events[REQUEST].revents ? serve_request(device, error) : 0;
@@ -225,15 +225,12 @@ static void try_to_return(struct virtio_device *device)
 	if (vhost_user_link_connect(&device->link, &error) < 0)
 		goto later;
 	if (take_up(device, &error) < 0) {
-		/* This is news, as "nobody listens" is not. */
-		if (device->reconnect_ms <= VIRTIO_DEVICE_RECONNECT_MS_MAX / 2)
-			device->is_loss_logged = false;
-		lose(device, error.message);
+		lose(device, error.message, &device->is_refusal_logged);
 		goto later;
 	}
 	virtio_device_set_connected(device, true);
 	counter_add(&device->reconnects, 1);
-	device->is_loss_logged = false;
+	device->is_loss_logged = device->is_refusal_logged = false;
 	device->reconnect_ms = VIRTIO_DEVICE_RECONNECT_FIRST_MS;
 	log_from(&device->log, LOG_LEVEL_INFO, "the back end is back");
 	return;
@@ -268,7 +265,7 @@ static void run_connected(struct virtio_device *device)
 	if (result == 0 && !is_stopping(device))
 		result = follow_driver(device, &error);
 	if (result < 0)
-		lose(device, error.message);
+		lose(device, error.message, &device->is_loss_logged);
 }
 
 /* The driver is heard meanwhile: it can reset, and a reset does not wait for a back end that is not there. */
