@@ -18,12 +18,11 @@ static bool tells_lies;
 
 static void answer(int socket, struct vhost_user_message *message)
 {
-	static const uint32_t questions =
-		1u << VHOST_USER_GET_FEATURES | 1u << VHOST_USER_GET_PROTOCOL_FEATURES |
-		1u << VHOST_USER_GET_QUEUE_NUM | 1u << VHOST_USER_GET_CONFIG |
-		1u << VHOST_USER_GET_VRING_BASE;
-	const bool is_question =
-		message->header.request < 32 && questions >> message->header.request & 1;
+	static const uint64_t questions =
+		1ull << VHOST_USER_GET_FEATURES | 1ull << VHOST_USER_GET_PROTOCOL_FEATURES |
+		1ull << VHOST_USER_GET_QUEUE_NUM | 1ull << VHOST_USER_GET_CONFIG |
+		1ull << VHOST_USER_GET_VRING_BASE | 1ull << VHOST_USER_GET_STATUS;
+	const bool is_question = questions >> message->header.request & 1;
 
 	vhost_user_close_fds(message);
 	if (!is_question && !(message->header.flags & VHOST_USER_NEED_REPLY))
