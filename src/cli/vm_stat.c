@@ -22,31 +22,34 @@ struct stat_options {
 
 /* ---- I/Os, which sluiced counts ---- */
 
-static uint64_t sum_of(const json_t *counters, const char *const *keys)
+static const struct {
+	const char *method;
+	const char *keys[6]; /* of what is counted */
+} kinds[] = {
+	[VM_DISK] = {"disk.show", {"reads", "writes", "flushes", "discards", "write_zeroes"}},
+	[VM_NIC] = {"nic.show", {"transmit_packets", "receive_packets"}},
+};
+
+static json_t *sum_of(const json_t *counters, const char *const *keys)
 {
 	uint64_t sum = 0;
 
 	for (; *keys; keys++)
 		sum += cli_number(counters, *keys);
-	return sum;
+	return json_integer((json_int_t)sum);
 }
 
 /* Nothing is added if sluiced does not say. */
 static void add_ios(const struct cli *cli, json_t *device, enum vm_device_kind kind)
 {
-	static const char *const disk_keys[] = {
-		"reads", "writes", "flushes", "discards", "write_zeroes", NULL};
-	static const char *const nic_keys[] = {"sent_packets", "received_packets", NULL};
+	json_t *params = json_pack("{s:O}", "name", json_object_get(device, "name"));
 	json_t *answer = NULL, *counters;
 
-	if (control_call(cli->control, kind == VM_DISK ? "disk.show" : "nic.show",
-		    json_pack("{s:O}", "name", json_object_get(device, "name")), &answer,
-		    NULL) == 0) {
-		counters = json_object_get(answer, "statistics");
+	if (control_call(cli->control, kinds[kind].method, params, &answer, NULL) == 0) {
+		counters = json_object_get(
+			kind == VM_DISK ? answer : json_object_get(answer, "device"), "statistics");
 		if (counters)
-			json_object_set_new(device, "ios",
-				json_integer((json_int_t)sum_of(
-					counters, kind == VM_DISK ? disk_keys : nic_keys)));
+			json_object_set_new(device, "ios", sum_of(counters, kinds[kind].keys));
 	}
 	json_decref(answer);
 }
@@ -60,9 +63,10 @@ static void add_all_ios(const struct cli *cli, const json_t *shown, json_t *coun
 
 	json_array_foreach (json_object_get(counted, "devices"), index, device) {
 		const json_t *description = json_array_get(described, index);
+		uint64_t kind = cli_number(description, "kind");
 
-		if (cli_is(description, "is_sluiced"))
-			add_ios(cli, device, (enum vm_device_kind)cli_number(description, "kind"));
+		if (cli_is(description, "is_sluiced") && kind <= VM_NIC)
+			add_ios(cli, device, (enum vm_device_kind)kind);
 	}
 }
 
