@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	{"vm run", command_vm_run, "[NAME] [OPTIONS]", "run a VM, its console on this terminal"},
 	{"vm list", command_vm_list, "", "the VMs that run here"},
 	{"vm show", command_vm_show, "NAME", "one VM: what it was given"},
+	{"vm stat", command_vm_stat, "[--interval 1s] [--count N] NAME",
+		"a VM's exits, and what they cost"},
 	{"vm stop", command_vm_stop, "[--now] NAME",
 		"press a VM's power button, or end it at once"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
