@@ -60,6 +60,7 @@ int command_net_top(const struct cli *cli, int argc, char **argv);
 int command_vm_run(const struct cli *cli, int argc, char **argv);
 int command_vm_list(const struct cli *cli, int argc, char **argv);
 int command_vm_show(const struct cli *cli, int argc, char **argv);
+int command_vm_stat(const struct cli *cli, int argc, char **argv);
 int command_vm_stop(const struct cli *cli, int argc, char **argv);
 int command_demo_net(const struct cli *cli, int argc, char **argv);
 int command_reload(const struct cli *cli, int argc, char **argv);

@@ -115,12 +115,16 @@ static int describe(const struct cli *cli, const struct vm_options *options,
 	return vm_sockets_find(description, cli->control, &error) < 0 ? fail(&error) : 0;
 }
 
+/* Beside this program, wherever that was copied to; else where it was installed. */
 static bool find_program(char path[PATH_MAX])
 {
-	char build[PATH_MAX];
+	char own[PATH_MAX];
 
-	if (program_path_build(build))
-		return program_path_join(path, build, "/src/vmm/process/sluice-vm");
+	if (program_path_build(own))
+		return program_path_join(path, own, "/src/vmm/process/sluice-vm");
+	program_path_own(own);
+	if (program_path_join(path, own, "-vm") && access(path, X_OK) == 0)
+		return true;
 	return program_path_join(path, SLUICE_LIBEXEC_DIRECTORY, "/sluice-vm");
 }
 

@@ -102,8 +102,8 @@ void vm_show(const json_t *vm, FILE *to)
 		fprintf(to, "initrd           %s\n", cli_text(vm, "initrd"));
 	fprintf(to, "command line     %s\n", cli_text(vm, "command_line"));
 	fprintf(to, "exit rings       %s\n", cli_is(vm, "has_exit_rings") ? "on" : "off");
-	fprintf(to, "uptime           %s, booted %" PRIu64 " times\n",
+	fprintf(to, "uptime           %s, reboots: %" PRIu64 "\n",
 		units_format_duration(text, whole_seconds(cli_number(vm, "uptime_ns"))),
-		cli_number(vm, "reboots") + 1);
+		cli_number(vm, "reboots"));
 	show_devices(vm, to);
 }

@@ -9,12 +9,12 @@
 #include "control/control_client.h"
 #include "control/run_directory.h"
 
-/* How each kind is asked about. */
+/* How each kind is asked about, and what its socket is called when nobody says otherwise. */
 static const struct {
-	const char *what, *method;
+	const char *what, *method, *suffix;
 } kinds[] = {
-	[VM_DISK] = {"disk", "disk.show"},
-	[VM_NIC] = {"vNIC", "nic.show"},
+	[VM_DISK] = {"disk", "disk.show", ".sock"},
+	[VM_NIC] = {"vNIC", "nic.show", ".nic.sock"},
 };
 
 static int take_socket(struct vm_device *device, const char *socket, struct error *error)
@@ -23,8 +23,9 @@ static int take_socket(struct vm_device *device, const char *socket, struct erro
 
 	if (!*socket)
 		return error_set(error, -ENODEV,
-			"%s '%s' has no socket for a VM: it is on a netdev of others; give it a "
-			"'device', or give a socket's path",
+			"%s '%s' has no socket for a VM: sluiced only keeps promises to it; give "
+			"it "
+			"a 'device' in sluice.yaml",
 			what, device->name);
 	if (strlen(socket) >= sizeof device->socket)
 		return error_set(error, -ENAMETOOLONG, "%s '%s': its socket's path is too long",
@@ -39,8 +40,12 @@ static int ask(struct vm_device *device, const char *control, struct error *erro
 	int result = control_call(control, kinds[device->kind].method,
 		json_pack("{s:s}", "name", device->name), &answer, error);
 
-	if (result == 0)
-		result = take_socket(device, cli_text(answer, "socket"), error);
+	const json_t *served;
+
+	if (result == 0) {
+		served = device->kind == VM_DISK ? answer : json_object_get(answer, "device");
+		result = take_socket(device, cli_text(served, "socket"), error);
+	}
 	json_decref(answer);
 	return result;
 }
@@ -50,7 +55,8 @@ static int guess(struct vm_device *device, const char *why, struct error *error)
 	char path[PATH_MAX];
 	struct stat status;
 
-	snprintf(path, sizeof path, "%s/%s.sock", run_directory(), device->name);
+	snprintf(path, sizeof path, "%s/%s%s", run_directory(), device->name,
+		kinds[device->kind].suffix);
 	if (stat(path, &status) == 0 && S_ISSOCK(status.st_mode))
 		return take_socket(device, path, error);
 	return error_set(error, -ENOENT, "%s '%s' has no socket %s, and %s",

@@ -6,8 +6,8 @@
 #include "control/vm_description.h"
 
 /*
- * Fill in the sockets of all devices that are known by name: sluiced is asked; when there is none, a disk's
- * socket is the one that it has by default, if it is there.
+ * Fill in the sockets of all devices that are known by name: sluiced is asked; when there is none, it is
+ * the socket that the device has by default, if that is there.
  *
  * @control: sluiced's control socket
  * Returns 0, or a negative errno with the device, and the mend, in `error`.

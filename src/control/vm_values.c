@@ -7,7 +7,8 @@
 #include "control/values.h"
 
 #define HUGE_PAGE_BYTES (2ull << 20)
-#define GRACE_NS_MAX 3600000000000ull
+#define MEMORY_BYTES_MAX (1ull << 46)
+#define DURATION_NS_MAX 3600000000000ull
 
 static void report_missing(
 	const char *key, const char *example, const char *path, struct problems *problems)
@@ -27,11 +28,15 @@ static void memory_values(const struct vm_settings *settings, const char *parent
 	}
 	value_quantity(units_parse_bytes, settings->memory, parent, "memory",
 		&description->memory_bytes, problems);
-	if (problems->count + problems->dropped != wrong ||
-		(description->memory_bytes && description->memory_bytes % HUGE_PAGE_BYTES == 0))
+	if (problems->count + problems->dropped != wrong)
 		return;
 	path_key(path, parent, "memory");
-	problems_add(problems, path, "'%s' is not a multiple of 2 MiB above 0", settings->memory);
+	if (!description->memory_bytes || description->memory_bytes % HUGE_PAGE_BYTES)
+		problems_add(problems, path, "'%s' is not a multiple of 2 MiB above 0",
+			settings->memory);
+	else if (description->memory_bytes > MEMORY_BYTES_MAX)
+		problems_add(problems, path, "'%s' is too large; at most 64TiB are possible",
+			settings->memory);
 }
 
 static void huge_page_values(const struct vm_settings *settings, const char *parent,
@@ -79,6 +84,18 @@ static void cpu_values(const struct vm_settings *settings, const char *parent,
 		description->vcpu_count = count;
 }
 
+static void duration_value(const char *text, const char *parent, const char *key,
+	uint64_t *duration_ns, struct problems *problems)
+{
+	char path[PROBLEM_PATH_BYTES];
+
+	value_quantity(units_parse_duration_ns, text, parent, key, duration_ns, problems);
+	if (*duration_ns <= DURATION_NS_MAX)
+		return;
+	path_key(path, parent, key);
+	problems_add(problems, path, "'%s' is too long; at most 1h is possible", text);
+}
+
 static void check_cores_apart(const struct vm_settings *settings, const char *parent,
 	const struct vm_description *description, struct problems *problems)
 {
@@ -105,8 +122,7 @@ static void hypervisor_core_values(const struct vm_settings *settings, const cha
 	description->hypervisor_cpu = core && core->cpu ? *core->cpu : VM_CPU_ANY;
 	description->poll_ns_max = SIDECORE_POLL_NS_DEFAULT;
 	if (core)
-		value_quantity(units_parse_duration_ns, core->poll, path, "poll",
-			&description->poll_ns_max, problems);
+		duration_value(core->poll, path, "poll", &description->poll_ns_max, problems);
 	if (description->is_split)
 		check_cores_apart(settings, parent, description, problems);
 }
@@ -125,10 +141,22 @@ static void file_value(char *to, size_t size, const char *text, const char *pare
 	problems_add(problems, path, "'%s' is relative; write the whole path, from /", text);
 }
 
+/* Cut where no character is, as JSON carries no half ones. */
+static void label(char name[VM_NAME_BYTES], const char *text)
+{
+	size_t end = VM_NAME_BYTES - 1;
+
+	snprintf(name, VM_NAME_BYTES, "%s", text);
+	if (strlen(text) <= end)
+		return;
+	while (end && (name[end - 1] & 0x80))
+		name[--end] = '\0';
+}
+
 static void device_value(
 	struct vm_device *device, const char *text, const char *path, struct problems *problems)
 {
-	snprintf(device->name, sizeof device->name, "%s", text);
+	label(device->name, text);
 	device->is_sluiced = !strchr(text, '/');
 	if (device->is_sluiced && strlen(text) >= sizeof device->name)
 		problems_add(problems, path, "is %zu bytes long; at most %zu are possible",
@@ -187,20 +215,6 @@ static void all_device_values(const struct vm_settings *settings, const char *pa
 	device_values(VM_NIC, settings->nics, settings->nics_count, list, description, problems);
 }
 
-static void grace_values(const struct vm_settings *settings, const char *parent,
-	struct vm_description *description, struct problems *problems)
-{
-	char path[PROBLEM_PATH_BYTES];
-
-	description->grace_ns = VM_GRACE_NS_DEFAULT;
-	value_quantity(units_parse_duration_ns, settings->grace, parent, "grace",
-		&description->grace_ns, problems);
-	if (description->grace_ns <= GRACE_NS_MAX)
-		return;
-	path_key(path, parent, "grace");
-	problems_add(problems, path, "'%s' is too long; at most 1h is possible", settings->grace);
-}
-
 static bool is_on(const bool *setting, bool by_default)
 {
 	return setting ? *setting : by_default;
@@ -234,5 +248,6 @@ void values_of_vm(const struct vm_settings *settings, const char *path,
 	all_device_values(settings, path, description, problems);
 	value_text(description->user, sizeof description->user, settings->user, path, "user",
 		problems);
-	grace_values(settings, path, description, problems);
+	description->grace_ns = VM_GRACE_NS_DEFAULT;
+	duration_value(settings->grace, path, "grace", &description->grace_ns, problems);
 }

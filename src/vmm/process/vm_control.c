@@ -1,8 +1,10 @@
 #include "vmm/process/vm_control.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "vmm/process/vm_statistics.h"
 
 /* The description, and what has become of it. */
 static json_t *describe(const struct vm_control *control)
@@ -24,9 +26,22 @@ static int vm_show(void *context, const json_t *params, json_t **result, struct 
 	return 0;
 }
 
+static void look(const struct machine *machine, void *context)
+{
+	json_t **result = context;
+
+	*result = vm_statistics_describe(machine);
+}
+
 static int vm_stat(void *context, const json_t *params, json_t **result, struct error *error)
 {
-	*result = describe(context);
+	const struct vm_control *control = context;
+	unsigned reboots = vm_life_reboots(control->life);
+
+	if (!vm_life_look(control->life, look, result))
+		return error_set(error, -EAGAIN, "there is nothing to count yet; try again");
+	json_object_set_new(*result, "name", json_string(control->description->name));
+	json_object_set_new(*result, "reboots", json_integer((json_int_t)reboots));
 	return 0;
 }
 

@@ -138,6 +138,36 @@ static void a_description_that_is_not_one_is_refused(void **state)
 	free(got);
 }
 
+/* A path is cut to be a name; what is cut must not be half a character, which JSON could not carry. */
+static void a_long_path_of_any_letters_survives_as_well(void **state)
+{
+	static const char path[] =
+		"/run/\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+		"\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+		"\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4.sock";
+	struct vm_description *sent = calloc(1, sizeof *sent), *got = calloc(1, sizeof *got);
+	struct vm_settings *vm;
+	json_t *encoded;
+	struct error error;
+	char text[256], *json;
+
+	for (const char *prefix = "xx"; *prefix; prefix++) {
+		snprintf(text, sizeof text,
+			"{name: a, memory: 64MiB, kernel: /k, disks: [\"/%s%s\"]}", prefix, path);
+		vm = load(text);
+		free(describe(vm, sent));
+		encoded = vm_description_encode(sent);
+		json = json_dumps(encoded, 0);
+		assert_int_equal(vm_description_decode(json, got, &error), 0);
+		assert_string_equal(got->devices[0].socket, sent->devices[0].socket);
+		free(json);
+		json_decref(encoded);
+		configuration_free_vm(vm);
+	}
+	free(sent);
+	free(got);
+}
+
 static void little_need_be_said(void **state)
 {
 	struct vm_description *description = calloc(1, sizeof *description);
@@ -186,6 +216,8 @@ static void mistakes_are_named_with_their_mend(void **state)
 		       "vm: 'kernel' is missing; add 'kernel: /boot/vmlinuz'\n"},
 		{"memory: 3MiB", "memory: '3MiB' is not a multiple of 2 MiB above 0"},
 		{"memory: 0", "memory: '0' is not a multiple of 2 MiB above 0"},
+		{"memory: 65TiB", "memory: '65TiB' is too large; at most 64TiB"},
+		{"hypervisor_core: {poll: 2h}", "hypervisor_core.poll: '2h' is too long"},
 		{"name: a/b", "name: 'a/b' is not a name"},
 		{"cpus: 65", "cpus: 65 is out of range; it must be from 1 to 64"},
 		{"{cpus: 3, guest_cores: [1]}", "cpus: 3 CPUs, but 'guest_cores' lists 1"},
@@ -254,6 +286,7 @@ int main(void)
 		cmocka_unit_test(a_vm_means_what_it_says),
 		cmocka_unit_test(a_description_survives_the_journey),
 		cmocka_unit_test(a_description_that_is_not_one_is_refused),
+		cmocka_unit_test(a_long_path_of_any_letters_survives_as_well),
 		cmocka_unit_test(little_need_be_said),
 		cmocka_unit_test(what_is_given_later_goes_before),
 		cmocka_unit_test(mistakes_are_named_with_their_mend),
