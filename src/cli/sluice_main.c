@@ -36,6 +36,13 @@ static const struct command commands[] = {
 	{"net show", command_net_show, "", "this host's link, and what its agent has done"},
 	{"net top", command_net_top, "[--interval 1s] [--count N]",
 		"watch vNICs and their busiest pairs"},
+	{"vm run", command_vm_run, "[NAME] [OPTIONS]", "run a VM, its console on this terminal"},
+	{"vm list", command_vm_list, "", "the VMs that run here"},
+	{"vm show", command_vm_show, "NAME", "one VM: what it was given"},
+	{"vm stat", command_vm_stat, "[--interval 1s] [--count N] NAME",
+		"a VM's exits, and what they cost"},
+	{"vm stop", command_vm_stop, "[--now] NAME",
+		"press a VM's power button, or end it at once"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
 		"drive a vhost-user-blk socket without a VM"},
 #ifdef SLUICE_HAS_VMM
@@ -74,6 +81,16 @@ static int command_help(const struct cli *cli, int argc, char **argv)
 	     "  --weight N                         share of what is left\n"
 	     "Option of nic add alone:\n"
 	     "  --netdev DEV                       the host's end of the vNIC: a tap, a veth\n"
+	     "Options of vm run, each before what sluice.yaml says of NAME:\n"
+	     "  --name NAME --memory SIZE --kernel FILE      without NAME, all that is needed\n"
+	     "  --initrd FILE --append TEXT                  and what else the kernel is given\n"
+	     "  --disk NAME|PATH --nic NAME|PATH             again for each further one\n"
+	     "  --cpus N --guest-cores 2,3 --dedicated on    where the guest runs\n"
+	     "  --split off --hypervisor-core N --poll 50us  where its exits are handled\n"
+	     "  --exit-rings on --huge-pages auto|never|always --user NAME --grace 30s\n"
+	     "  --file FILE | --config FILE                  a VM by itself; or sluice.yaml\n"
+	     "  --console FILE --sandbox on|log|off\n"
+	     "On a terminal, Ctrl-A x ends the VM and Ctrl-A p presses its power button.\n"
 	     "\nSee sluice(1).");
 	return EXIT_SUCCESS;
 }
