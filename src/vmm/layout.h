@@ -24,7 +24,8 @@
 #define LAYOUT_LEGACY_HOLE_START 0xa0000ull
 #define LAYOUT_ACPI 0xe0000ull /* tables; the root pointer is the first of them */
 #define LAYOUT_ACPI_BYTES_MAX 0x20000ull
-#define LAYOUT_KERNEL 0x100000ull /* of a bzImage: its protected-mode part */
+#define LAYOUT_RESET_VECTOR 0xffff0ull /* where a BIOS would begin */
+#define LAYOUT_KERNEL 0x100000ull      /* of a bzImage: its protected-mode part */
 
 #define LAYOUT_PCI_MEMORY_START 0xc0000000ull
 #define LAYOUT_PCI_MEMORY_END 0xfe000000ull

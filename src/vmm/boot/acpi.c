@@ -144,7 +144,9 @@ _Static_assert(sizeof(struct root_pointer) + sizeof(struct xsdt) + sizeof(struct
 			       sizeof(struct madt) + sizeof dsdt_aml_code + 5 * TABLE_ALIGNMENT <=
 		       ACPI_TABLES_BYTES_MAX,
 	"room for all of them");
-_Static_assert(ACPI_TABLES_BYTES_MAX <= LAYOUT_ACPI_BYTES_MAX, "layout.h");
+_Static_assert(ACPI_TABLES_BYTES_MAX <= LAYOUT_ACPI_BYTES_MAX &&
+		       LAYOUT_ACPI + ACPI_TABLES_BYTES_MAX <= LAYOUT_RESET_VECTOR,
+	"layout.h");
 
 _Static_assert(DSDT_PCI_MEMORY_LAST + 1 == LAYOUT_PCI_MEMORY_END &&
 		       DSDT_PCI_MEMORY_BYTES == LAYOUT_PCI_MEMORY_END - LAYOUT_PCI_MEMORY_START,

@@ -7,6 +7,7 @@
 #include "vmm/boot/acpi.h"
 #include "vmm/boot/kernel_format.h"
 #include "vmm/boot/segments.h"
+#include "vmm/devices/power_registers.h"
 #include "vmm/layout.h"
 
 #define PAGE_BYTES 4096ull
@@ -87,6 +88,24 @@ static void place_segments(const struct vm_memory *memory)
 		sizeof segment_descriptors);
 }
 
+/*
+ * Code for real mode that resets the machine. A kernel that wants a reset as a last resort jumps to the BIOS; Linux
+ * does it first on a hardware-reduced machine without EFI, before the reset register.
+ */
+static void place_reset_code(const struct vm_memory *memory)
+{
+	static const uint8_t code[] = {
+		0xba, (LAYOUT_PORT_POWER + POWER_RESET) & 0xff, /* mov dx, the reset register */
+		(LAYOUT_PORT_POWER + POWER_RESET) >> 8,		/* */
+		0xb0, POWER_RESET_VALUE,			/* mov al, its value */
+		0xee,						/* out dx, al */
+		0xf4,						/* halt: hlt */
+		0xeb, 0xfd,					/* jmp halt */
+	};
+
+	memcpy(vm_memory_at(memory, LAYOUT_RESET_VECTOR, sizeof code), code, sizeof code);
+}
+
 static int load(struct kernel *kernel, const struct vm_memory *memory,
 	const struct boot_config *config, struct boot_entry *entry, struct error *error)
 {
@@ -105,6 +124,7 @@ static int load(struct kernel *kernel, const struct vm_memory *memory,
 		return result;
 	memory_map_describe(memory, &facts.map);
 	place_segments(memory);
+	place_reset_code(memory);
 	acpi_place_tables(memory, config->vcpu_count);
 	format->tell(kernel, memory, &facts, entry);
 	return 0;
