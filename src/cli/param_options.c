@@ -85,12 +85,15 @@ json_t *param_options_parse(
 		if (code != 1)
 			complain(options, argv[0], argv[optind - 1], code == ':');
 	}
-	if (is_good && optind == argc - 1) {
-		json_object_set_new(params, "name", json_string(argv[optind]));
+	if (is_good && optind == argc - 1)
+		json_object_set_new(
+			params, what ? "name" : PARAM_ARGUMENT, json_string(argv[optind]));
+	if (is_good && (optind == argc - 1 || (optind == argc && !what)))
 		return params;
-	}
 	if (is_good)
-		cli_misuse("'sluice %s' needs the name of one %s", argv[0], what);
+		cli_misuse(what ? "'sluice %s' needs the name of one %s"
+				: "'sluice %s' takes one argument at most",
+			argv[0], what);
 	json_decref(params);
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/bench_disk.h"
+#include "cli/bench_exits.h"
 #include "cli/command.h"
 #include "control/run_directory.h"
 #include "control/suggest.h"
@@ -35,8 +36,16 @@ static const struct command commands[] = {
 	{"net show", command_net_show, "", "this host's link, and what its agent has done"},
 	{"net top", command_net_top, "[--interval 1s] [--count N]",
 		"watch vNICs and their busiest pairs"},
+	{"vm run", command_vm_run, "[NAME] [OPTIONS]", "run a VM, its console on this terminal"},
+	{"vm list", command_vm_list, "", "the VMs that run here"},
+	{"vm show", command_vm_show, "NAME", "one VM: what it was given"},
+	{"vm stop", command_vm_stop, "[--now] NAME",
+		"press a VM's power button, or end it at once"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
 		"drive a vhost-user-blk socket without a VM"},
+#ifdef SLUICE_HAS_VMM
+	{"bench exits", command_bench, "[OPTIONS]", "what leaving a guest costs on this CPU"},
+#endif
 	{"demo net", command_demo_net, "[OPTIONS]", "a guarantee against a crowd, on this machine"},
 	{"reload", command_reload, "", "apply what has changed in sluice.yaml"},
 	{"export", command_export, "", "print the running configuration as sluice.yaml"},
@@ -70,6 +79,16 @@ static int command_help(const struct cli *cli, int argc, char **argv)
 	     "  --weight N                         share of what is left\n"
 	     "Option of nic add alone:\n"
 	     "  --netdev DEV                       the host's end of the vNIC: a tap, a veth\n"
+	     "Options of vm run, each before what sluice.yaml says of NAME:\n"
+	     "  --name NAME --memory SIZE --kernel FILE      without NAME, all that is needed\n"
+	     "  --initrd FILE --append TEXT                  and what else the kernel is given\n"
+	     "  --disk NAME|PATH --nic NAME|PATH             again for each further one\n"
+	     "  --cpus N --guest-cores 2,3 --dedicated on    where the guest runs\n"
+	     "  --split off --hypervisor-core N --poll 50us  where its exits are handled\n"
+	     "  --exit-rings on --huge-pages auto|never|always --user NAME --grace 30s\n"
+	     "  --file FILE | --config FILE                  a VM by itself; or sluice.yaml\n"
+	     "  --console FILE --sandbox on|log|off\n"
+	     "On a terminal, Ctrl-A x ends the VM and Ctrl-A p presses its power button.\n"
 	     "\nSee sluice(1).");
 	return EXIT_SUCCESS;
 }
@@ -79,20 +98,31 @@ static int command_version(const struct cli *cli, int argc, char **argv)
 	return puts("sluice " SLUICE_VERSION) < 0;
 }
 
-/* It has its own options, --json among them. */
+static int run_bench(int argc, char **argv)
+{
+#ifdef SLUICE_HAS_VMM
+	if (strcmp(argv[0], "sluice bench exits") == 0)
+		return command_bench_exits(argc, argv);
+#endif
+	return command_bench_disk(argc, argv);
+}
+
+/* These have their own options, --json among them. */
 static int command_bench(const struct cli *cli, int argc, char **argv)
 {
-	static char name[] = "sluice bench disk", json[] = "--json";
+	static char json[] = "--json";
+	char name[NAME_BYTES_MAX + sizeof "sluice "];
 	char **all = calloc((size_t)argc + 2, sizeof *all);
 	int count = argc, status;
 
 	if (!all)
 		return EXIT_FAILURE;
 	memcpy(all, argv, (size_t)argc * sizeof *all);
+	snprintf(name, sizeof name, "sluice %s", argv[0]);
 	all[0] = name;
 	if (cli->is_json)
 		all[count++] = json;
-	status = command_bench_disk(count, all);
+	status = run_bench(count, all);
 	free(all);
 	return status;
 }

@@ -33,7 +33,9 @@ static void doorbell_rang(struct sidecore_operation *operation, int result, unsi
 		return;
 	}
 	if (result > 0) {
-		counter_add(&doorbell->sidecore->counters.kicks_received, 1);
+		counter_add(&doorbell->sidecore->counters.kicks_received, !doorbell->is_hosts);
+		if (doorbell->rang)
+			doorbell->rang(doorbell);
 		sidecore_wake_poller(doorbell->sidecore, doorbell->poller);
 	}
 	if (has_ended && result >= 0)

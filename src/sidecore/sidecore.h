@@ -83,6 +83,11 @@ struct poller {
 	bool (*arm)(struct poller *poller);
 	/* The poller is active again: notifications are no longer needed. */
 	void (*disarm)(struct poller *poller);
+	/*
+	 * It may find much work for long, and nobody was promised when it is done: in each round
+	 * only one such poller works, so that many of them delay the others no more than one does.
+	 */
+	bool is_bulk;
 
 	/* Kept by the sidecore. */
 	TAILQ_ENTRY(poller) link;
@@ -127,12 +132,14 @@ void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *
 /* The ring itself, for registering files and buffers. */
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore);
 
-/* An eventfd that somebody rings to get a poller's attention. */
+/* An eventfd that somebody rings to get a poller's attention, or another file that becomes readable. */
 struct doorbell {
 	struct sidecore_operation operation;
 	struct sidecore *sidecore;
 	struct poller *poller; /* to be woken */
 	int fd;
+	bool is_hosts; /* rung by the host's kernel: costs no guest an exit */
+	void (*rang)(struct doorbell *doorbell); /* before the poller is woken; may be NULL */
 	bool is_watched;
 	void (*unwatched)(struct doorbell *doorbell);
 };

@@ -16,6 +16,7 @@ TAILQ_HEAD(poller_list, poller);
 struct sidecore {
 	struct io_uring ring;
 	struct poller_list active;
+	struct poller_list bulk;    /* those active ones that take turns, the next one first */
 	struct poller *next_poller; /* of the round in progress; removal must skip over it */
 	struct timer_heap timers;
 	struct sidecore_config config;

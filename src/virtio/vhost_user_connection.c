@@ -41,9 +41,8 @@ int vhost_user_connect(struct vhost_user_connection *connection, const char *pat
 		int result = -errno;
 
 		vhost_user_disconnect(connection);
-		return error_set(error, result,
-			"cannot connect to %s: %s; is the back end's daemon running?", path,
-			strerror(-result));
+		return error_set(error, result, "cannot connect to %s: %s; is sluiced running?",
+			path, strerror(-result));
 	}
 	return 0;
 }

@@ -103,6 +103,7 @@ struct virtqueue_operations {
 	int (*attach)(
 		struct virtqueue *queue, const struct virtqueue_setup *setup, struct error *error);
 	int (*pop)(struct virtqueue *queue, struct descriptor_chain *chain);
+	void (*unpop)(struct virtqueue *queue, const struct descriptor_chain *chain);
 	void (*push)(struct virtqueue *queue, const struct descriptor_chain *chain,
 		uint32_t written_bytes);
 	void (*publish)(struct virtqueue *queue);
@@ -130,6 +131,15 @@ int virtqueue_attach(
 static inline int virtqueue_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 {
 	return queue->operations->pop(queue, chain);
+}
+
+/*
+ * Put back the chain that was popped last, as if it had not been; of several, the last first. Not on a
+ * ring with in-flight tracking.
+ */
+static inline void virtqueue_unpop(struct virtqueue *queue, const struct descriptor_chain *chain)
+{
+	queue->operations->unpop(queue, chain);
 }
 
 /*

@@ -178,6 +178,17 @@ static int packed_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 	return result;
 }
 
+static void packed_unpop(struct virtqueue *queue, const struct descriptor_chain *chain)
+{
+	if (queue->next_available < chain->ring_slots) {
+		queue->next_available += queue->size;
+		queue->available_wrap = !queue->available_wrap;
+	}
+	queue->next_available -= chain->ring_slots;
+	queue->slots_in_use -= chain->ring_slots;
+	queue->in_flight--;
+}
+
 /* ---- pushing ---- */
 
 static void show_used(struct virtqueue *queue, unsigned index)
@@ -269,6 +280,7 @@ static void packed_disable_kicks(struct virtqueue *queue)
 const struct virtqueue_operations virtqueue_packed_operations = {
 	.attach = packed_attach,
 	.pop = packed_pop,
+	.unpop = packed_unpop,
 	.push = packed_push,
 	.publish = packed_publish,
 	.needs_call = packed_needs_call,

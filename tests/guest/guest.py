@@ -6,7 +6,6 @@ vhost-user sockets, taps for NICs, and commands that run inside.
 """
 
 import dataclasses
-import json
 import os
 import subprocess
 import time
@@ -78,7 +77,6 @@ class Guest(Machine):
         self.nics, self.namespace = nics, namespace
         self.cpu = guest_cpu() if cpu is None else cpu
         self.incoming = incoming  # where a migration comes from, as in QEMU's -incoming
-        self.qmp_stream = None
 
     # ---- life ----
 
@@ -123,25 +121,3 @@ class Guest(Machine):
                 raise GuestError(f"migration: {state}\n{self.tail('qemu.log')}\n{destination.tail('qemu.log')}")
             time.sleep(0.1)
         self.kill()
-
-    def kill(self):
-        super().kill()
-        if self.qmp_stream:
-            self.qmp_stream.close()
-        self.qmp_stream = None
-
-    # ---- QEMU ----
-
-    def qmp(self, command, **arguments):
-        if not self.qmp_stream:
-            self.qmp_stream = self.connect("qmp", time.monotonic() + 10)
-            self.qmp_file = self.qmp_stream.makefile("rwb", buffering=0)
-            self.qmp_file.readline()
-            self.qmp("qmp_capabilities")
-        self.qmp_file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        while True:
-            answer = json.loads(self.qmp_file.readline())
-            if "error" in answer:
-                raise GuestError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
