@@ -1,5 +1,6 @@
 """Exit rings, seen by a guest without an operating system: guest/bare, run by bare_machine."""
 
+import json
 import re
 
 import pytest
@@ -55,3 +56,18 @@ def test_a_hostile_guest_harms_nobody(kvm, way, seed):
     run = Run(kvm, way, 2, f"hostile {seed} 3000")
     assert run.status == 0 and run.has_line("survived"), run.said
     assert len(re.findall("not served any more", run.said)) == run.count("rings_stopped") <= 2
+
+
+@WAYS
+def test_a_machine_is_turned_off_by_the_ring(kvm, way):
+    run = Run(kvm, way, 1, "off")
+    assert run.status == 0, run.said
+
+
+def test_bench_exits_measures_every_way(kvm):
+    status, said = kvm.run(f"sluice bench exits --samples 11 --json --guest {GUEST}", limit_s=90, check=False)
+    assert status == 0, said
+    result = json.loads(said)
+    assert {way["name"] for way in result["ways"]} >= {"cpuid", "port_read", "memory_read", "ring_nothing", "ring_post"}
+    assert all(way[where]["wait_cycles"] >= 0 for way in result["ways"] for where in ("own_core", "split"))
+    assert result["is_emulated"] == bool(result["note"] and "mean nothing" in result["note"])

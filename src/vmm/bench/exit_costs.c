@@ -95,9 +95,9 @@ int exit_costs_read(const char *text, struct exit_costs *costs, struct error *er
 
 	for (const char *line = text; *line; line = strchrnul(line, '\n'), line += *line == '\n')
 		read_line(line, &raw);
-	if (!is_complete(&raw))
+	if (!is_complete(&raw) || strstr(text, "FAILED"))
 		return error_set(error, -EPROTO,
-			"the guest has not measured everything; it said: %.300s", text);
+			"the guest could not measure everything; it said: %.300s", text);
 	for (unsigned way = 0; way < EXIT_WAY_COUNT; way++) {
 		costs->wait_cycles[way] =
 			less(raw.wait_cycles[way], raw.wait_cycles[EXIT_WAY_NONE]);
