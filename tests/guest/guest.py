@@ -67,6 +67,26 @@ class Nic:
                 "-device", f"virtio-net-pci,netdev=nic{index},mac={self.mac}"]
 
 
+@dataclasses.dataclass
+class ServedNic:
+    """A NIC that sluiced serves."""
+    socket: str
+    address: str
+    mac: str
+    pairs: int = 1
+    packed: bool = False
+    mergeable: bool = True
+
+    def arguments(self, index):
+        on = {True: "on", False: "off"}
+        # Without KVM, QEMU before 9.1 crashes when a vhost-user NIC's MSI-X vector is masked: it has no irqfd to release.
+        vectors = 2 * self.pairs + 2 if has_kvm() else 0
+        return ["-chardev", f"socket,id=served{index},path={self.socket},reconnect=1",
+                "-netdev", f"vhost-user,id=nic{index},chardev=served{index},queues={self.pairs}",
+                "-device", f"virtio-net-pci,netdev=nic{index},mac={self.mac},packed={on[self.packed]},"
+                           f"mrg_rxbuf={on[self.mergeable]},mq={on[self.pairs > 1]},vectors={vectors}"]
+
+
 class Guest(Machine):
     """`nics` are eth0 and so on; `namespace` is the network namespace that their taps are in."""
 
