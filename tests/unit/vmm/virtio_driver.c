@@ -187,7 +187,7 @@ bool virtio_driver_negotiate(struct virtio_driver *driver, uint64_t features)
 		set_common(driver, VIRTIO_PCI_COMMON_GFSELECT, 4, half);
 		set_common(driver, VIRTIO_PCI_COMMON_GF, 4, (uint32_t)(features >> (32 * half)));
 	}
-	virtio_driver_set_status(driver, status |= VIRTIO_CONFIG_S_FEATURES_OK);
+	virtio_driver_set_status(driver, status | VIRTIO_CONFIG_S_FEATURES_OK);
 	return virtio_driver_status(driver) & VIRTIO_CONFIG_S_FEATURES_OK;
 }
 
