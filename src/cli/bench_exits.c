@@ -8,20 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <x86intrin.h>
 
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/core_pair.h"
+#include "cli/program_path.h"
 #include "cli/table.h"
 #include "vmm/bench/exit_costs.h"
 
 #define SAMPLES_DEFAULT 1001u
 #define SAMPLES_MAX 20001u
 #define CALIBRATION_NS (50 * NS_PER_MS)
-#define BUILT_AS "/src/cli/sluice" /* below a build directory */
 #define GUEST_BUILT_AS "/guest/bare/sluice-bare-guest"
 #define GUEST_INSTALLED_AS SLUICE_DATA_DIRECTORY "/guest/sluice-bare-guest"
 
@@ -97,16 +96,10 @@ static const struct argp parser = {
 /* The guest that belongs to this program: in its build directory, or installed. */
 static void find_guest(char path[PATH_MAX])
 {
-	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-	size_t tail = strlen(BUILT_AS);
+	char build[PATH_MAX];
 
-	self[length < 0 ? 0 : length] = '\0';
-	if (length > (ssize_t)tail && strcmp(self + length - tail, BUILT_AS) == 0 &&
-		snprintf(path, PATH_MAX, "%.*s%s", (int)(length - (ssize_t)tail), self,
-			GUEST_BUILT_AS) < PATH_MAX)
-		return;
-	snprintf(path, PATH_MAX, "%s", GUEST_INSTALLED_AS);
+	if (!program_path_build(build) || !program_path_join(path, build, GUEST_BUILT_AS))
+		program_path_join(path, GUEST_INSTALLED_AS, "");
 }
 
 /* ---- this CPU ---- */

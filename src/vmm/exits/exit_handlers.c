@@ -18,34 +18,47 @@ enum exit_verdict exit_go_on(const struct exit_context *context)
 	return EXIT_GO_ON;
 }
 
-static bool is_port_exit_sound(const struct exit_context *context)
-{
-	const struct kvm_run *run = context->run;
-	uint64_t bytes = (uint64_t)run->io.count * run->io.size;
+/* A port exit, read once: what is read from the port may be put where KVM said these. */
+struct port_exit {
+	uint64_t data_offset;
+	uint32_t count, size_bytes;
+	uint16_t port;
+	bool is_write;
+};
 
-	if (run->io.size != 1 && run->io.size != 2 && run->io.size != 4)
+static bool is_sound(const struct port_exit *port_exit, uint32_t run_bytes)
+{
+	uint32_t size_bytes = port_exit->size_bytes;
+
+	if (size_bytes != 1 && size_bytes != 2 && size_bytes != 4)
 		return false;
-	return run->io.data_offset <= context->run_bytes &&
-	       bytes <= context->run_bytes - run->io.data_offset;
+	return port_exit->data_offset <= run_bytes &&
+	       (uint64_t)port_exit->count * size_bytes <= run_bytes - port_exit->data_offset;
 }
 
 /* A string instruction with a prefix accesses the same port `count` times. */
 enum exit_verdict exit_port(const struct exit_context *context)
 {
 	const struct kvm_run *run = context->run;
-	unsigned size_bytes = run->io.size;
-	bool is_write = run->io.direction == KVM_EXIT_IO_OUT;
-	uint8_t *data = (uint8_t *)context->run + run->io.data_offset;
+	const struct port_exit port_exit = {
+		.data_offset = run->io.data_offset,
+		.count = run->io.count,
+		.size_bytes = run->io.size,
+		.port = run->io.port,
+		.is_write = run->io.direction == KVM_EXIT_IO_OUT,
+	};
+	uint8_t *data;
 
-	if (!is_port_exit_sound(context))
+	if (!is_sound(&port_exit, context->run_bytes))
 		return exit_unexpected(context);
-	for (uint32_t i = 0; i < run->io.count; i++, data += size_bytes) {
-		if (is_write)
-			registers_write(
-				context->registers, REGISTER_PORT, run->io.port, data, size_bytes);
+	data = (uint8_t *)context->run + port_exit.data_offset;
+	for (uint32_t i = 0; i < port_exit.count; i++, data += port_exit.size_bytes) {
+		if (port_exit.is_write)
+			registers_write(context->registers, REGISTER_PORT, port_exit.port, data,
+				port_exit.size_bytes);
 		else
-			registers_read(
-				context->registers, REGISTER_PORT, run->io.port, data, size_bytes);
+			registers_read(context->registers, REGISTER_PORT, port_exit.port, data,
+				port_exit.size_bytes);
 	}
 	return EXIT_GO_ON;
 }

@@ -206,6 +206,7 @@ static void detach(void *argument)
 	struct exit_service *service = argument;
 
 	coalescing_stop(&service->coalescing);
+	coalescing_drain(&service->coalescing); /* the last words on a console */
 	sidecore_remove_poller(service->config.sidecore, &service->poller);
 	sidecore_unwatch(&service->doorbell, unwatched);
 }

@@ -11,6 +11,7 @@
 
 #define RUN_BYTES 4096u
 #define VCPUS 3u
+#define MANY_VCPUS 40u /* more than are served in one poll */
 #define PORT 0x600u
 
 struct fake_vcpu {
@@ -22,8 +23,8 @@ struct fake_vcpu {
 	uint64_t wrong; /* answers that were not what the register says */
 };
 
-static struct fake_vcpu vcpus[VCPUS];
-static struct exit_slot *slots[VCPUS];
+static struct fake_vcpu vcpus[MANY_VCPUS];
+static struct exit_slot *slots[MANY_VCPUS];
 static struct sidecore *sidecore;
 static struct registers *registers;
 static struct exit_service *service;
@@ -66,7 +67,7 @@ static void start(bool is_split, uint64_t poll_ns_max, uint64_t spin_ns_max)
 	config.sidecore = sidecore;
 	config.registers = registers;
 	assert_int_equal(exit_service_create(&config, &service, &error), 0);
-	for (unsigned i = 0; i < VCPUS; i++) {
+	for (unsigned i = 0; i < MANY_VCPUS; i++) {
 		const struct exit_context context = {.machine_name = "test",
 			.vcpu = i,
 			.run = (struct kvm_run *)vcpus[i].page,
@@ -76,7 +77,7 @@ static void start(bool is_split, uint64_t poll_ns_max, uint64_t spin_ns_max)
 		exit_slot_init(&vcpus[i].slot, &context, spin_ns_max);
 		slots[i] = &vcpus[i].slot;
 	}
-	exit_service_start(service, slots, VCPUS, &coalescing);
+	exit_service_start(service, slots, MANY_VCPUS, &coalescing);
 }
 
 static int set_up(void **state)
@@ -152,6 +153,13 @@ static void exits_are_handled_on_the_core(void **state)
 	start(true, 50000, 50000);
 	run_vcpus(VCPUS, 2000, 0);
 	assert_all_handled(VCPUS, 2000, true);
+}
+
+static void many_vcpus_all_get_their_turn(void **state)
+{
+	start(true, 50000, 0);
+	run_vcpus(MANY_VCPUS, 100, 0);
+	assert_all_handled(MANY_VCPUS, 100, true);
 }
 
 static void parked_core_is_woken(void **state)
@@ -280,6 +288,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(exits_are_handled_on_the_core, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_vcpus_all_get_their_turn, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(parked_core_is_woken, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			no_post_is_lost_when_the_core_parks, set_up, tear_down),

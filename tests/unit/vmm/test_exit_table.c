@@ -185,6 +185,15 @@ static void port_exit_beyond_its_page_is_not_believed(void **state)
 	assert_int_equal(vcpu.accesses, 0);
 }
 
+/* KVM puts data elsewhere; should it not, what is read from the port must not say how often. */
+static void data_over_its_own_count_is_read_as_often_as_was_said(void **state)
+{
+	add_range(REGISTER_SERIAL, 0x3f8);
+	set_port_exit(KVM_EXIT_IO_IN, 4, 3, offsetof(struct kvm_run, io.count));
+	assert_int_equal(handle(KVM_EXIT_IO), EXIT_GO_ON);
+	assert_int_equal(vcpu.accesses, 3);
+}
+
 static void memory_is_read_and_written(void **state)
 {
 	add_range(REGISTER_MSIX_TABLE, 0xc0000000);
@@ -259,6 +268,8 @@ int main(void)
 			string_instruction_accesses_its_port_many_times, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			port_exit_beyond_its_page_is_not_believed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			data_over_its_own_count_is_read_as_often_as_was_said, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(memory_is_read_and_written, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			memory_exit_of_no_size_is_not_believed, set_up, tear_down),
