@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "exit-ring/sluice_exit_ring.h"
+
 #define LEAF_MAX_BASIC 0x0u
 #define LEAF_FEATURES 0x1u
 #define LEAF_CACHES_INTEL 0x4u
@@ -18,8 +20,6 @@
 #define LEAF_TOPOLOGY 0xbu
 #define LEAF_SGX 0x12u
 #define LEAF_TOPOLOGY_2 0x1fu
-#define LEAF_EXIT_RINGS_SIGNATURE 0x40000100u
-#define LEAF_EXIT_RINGS 0x40000101u
 #define LEAF_FEATURES_AMD 0x80000001u
 #define LEAF_SIZES_AMD 0x80000008u
 #define LEAF_SVM 0x8000000au
@@ -37,8 +37,6 @@
 #define EBX_7_SGX (1u << 2)
 #define ECX_7_SGX_LAUNCH (1u << 30)
 #define ECX_AMD_SVM (1u << 2)
-
-#define EXIT_RINGS_SIGNATURE "SluiceSluice"
 
 #define LEVEL_THREAD 1u
 #define LEVEL_CORE 2u
@@ -174,7 +172,7 @@ static void fit_topology_amd(struct kvm_cpuid_entry2 *entry, const struct cpu_st
 static void fit_kvm_signature(struct kvm_cpuid_entry2 *entry, const struct cpu_state_config *config)
 {
 	if (config->has_exit_rings)
-		entry->eax = LEAF_EXIT_RINGS;
+		entry->eax = SLUICE_CPUID_EXIT_RINGS;
 }
 
 static void fit_kvm_features(struct kvm_cpuid_entry2 *entry, const struct cpu_state_config *config)
@@ -231,14 +229,14 @@ static void add_topology(struct kvm_cpuid2 *cpuid, const struct cpu_state_config
 
 static void add_exit_rings(struct kvm_cpuid2 *cpuid, const struct cpu_state_config *config)
 {
-	struct kvm_cpuid_entry2 *entry = add_leaf(cpuid, LEAF_EXIT_RINGS_SIGNATURE);
-	const char *signature = EXIT_RINGS_SIGNATURE;
+	struct kvm_cpuid_entry2 *entry = add_leaf(cpuid, SLUICE_CPUID_BASE);
+	const char *signature = SLUICE_CPUID_SIGNATURE;
 
-	entry->eax = LEAF_EXIT_RINGS;
+	entry->eax = SLUICE_CPUID_EXIT_RINGS;
 	memcpy(&entry->ebx, signature, 4);
 	memcpy(&entry->ecx, signature + 4, 4);
 	memcpy(&entry->edx, signature + 8, 4);
-	entry = add_leaf(cpuid, LEAF_EXIT_RINGS);
+	entry = add_leaf(cpuid, SLUICE_CPUID_EXIT_RINGS);
 	entry->eax = config->exit_ring_leaf[0];
 	entry->ebx = config->exit_ring_leaf[1];
 	entry->ecx = config->exit_ring_leaf[2];
