@@ -57,6 +57,26 @@ static int open_channel(struct vhost_user_link *link)
 	return result;
 }
 
+static int allow_cut(struct vhost_user_link *link, struct error *error)
+{
+	bool is_cut;
+
+	pthread_mutex_lock(&link->lock);
+	link->cuttable_socket = link->connection.socket;
+	is_cut = link->is_cut;
+	pthread_mutex_unlock(&link->lock);
+	return is_cut ? error_set(error, -ECANCELED, "the device is being removed") : 0;
+}
+
+void vhost_user_link_cut(struct vhost_user_link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	link->is_cut = true;
+	if (link->cuttable_socket >= 0)
+		shutdown(link->cuttable_socket, SHUT_RDWR);
+	pthread_mutex_unlock(&link->lock);
+}
+
 int vhost_user_link_connect(struct vhost_user_link *link, struct error *error)
 {
 	int result;
@@ -64,6 +84,9 @@ int vhost_user_link_connect(struct vhost_user_link *link, struct error *error)
 	result = vhost_user_connect(&link->connection, link->socket_path, TIMEOUT_MS, error);
 	if (result < 0)
 		return result;
+	result = allow_cut(link, error);
+	if (result < 0)
+		goto fail;
 	result = vhost_user_negotiate(&link->connection, wanted_protocol_features, error);
 	if (result < 0)
 		goto fail;
@@ -87,6 +110,9 @@ static void close_if_open(int *fd)
 
 void vhost_user_link_disconnect(struct vhost_user_link *link)
 {
+	pthread_mutex_lock(&link->lock);
+	link->cuttable_socket = -1;
+	pthread_mutex_unlock(&link->lock);
 	vhost_user_disconnect(&link->connection);
 	close_if_open(&link->request_fd);
 }
@@ -98,11 +124,14 @@ int vhost_user_link_init(struct vhost_user_link *link, const char *socket_path,
 		.memory = memory,
 		.connection = {.socket = -1},
 		.request_fd = -1,
-		.inflight_fd = -1};
+		.inflight_fd = -1,
+		.cuttable_socket = -1};
+	pthread_mutex_init(&link->lock, NULL);
 	link->error_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (link->error_fd < 0)
-		return error_set(error, -errno, "no eventfd: %s", strerror(errno));
-	return 0;
+	if (link->error_fd >= 0)
+		return 0;
+	pthread_mutex_destroy(&link->lock);
+	return error_set(error, -errno, "no eventfd: %s", strerror(errno));
 }
 
 void vhost_user_link_release(struct vhost_user_link *link)
@@ -110,6 +139,7 @@ void vhost_user_link_release(struct vhost_user_link *link)
 	vhost_user_link_disconnect(link);
 	vhost_user_link_forget_inflight(link);
 	close_if_open(&link->error_fd);
+	pthread_mutex_destroy(&link->lock);
 }
 
 /* ---- memory ---- */

@@ -13,6 +13,7 @@
 #ifndef SLUICE_VMM_PCI_VHOST_USER_LINK_H
 #define SLUICE_VMM_PCI_VHOST_USER_LINK_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ struct vhost_user_link {
 	int error_fd;		  /* rung when a ring is broken */
 	int inflight_fd;	  /* the region's file, or -1 */
 	struct vhost_user_inflight inflight;
+
+	pthread_mutex_t lock; /* of both */
+	int cuttable_socket;  /* the connection's, or -1 */
+	bool is_cut;
 };
 
 struct vhost_user_link_setup {
@@ -51,6 +56,9 @@ void vhost_user_link_release(struct vhost_user_link *link);
  * set.
  */
 int vhost_user_link_connect(struct vhost_user_link *link, struct error *error);
+
+/* From another thread, for good: what is waited for ends now, and there is no connection any more. */
+void vhost_user_link_cut(struct vhost_user_link *link);
 
 /* Hang up; the in-flight region is kept. */
 void vhost_user_link_disconnect(struct vhost_user_link *link);

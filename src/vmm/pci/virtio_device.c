@@ -90,6 +90,7 @@ static int open_device(struct virtio_device *device, struct error *error)
 		return error_set(error, -errno, "no eventfd: %s", strerror(errno));
 	result = vhost_user_link_init(
 		&device->link, device->config.socket_path, device->place.memory, error);
+	device->has_link = result == 0;
 	if (result == 0)
 		result = connect_first(device, error);
 	if (result == 0)
@@ -122,9 +123,7 @@ int virtio_device_create(const struct virtio_device_config *config,
 		config->name);
 	new_one->log.name = new_one->label;
 	new_one->reconnect_ms = VIRTIO_DEVICE_RECONNECT_FIRST_MS;
-	new_one->wake_fd = new_one->link.error_fd = -1;
-	new_one->link.inflight_fd = new_one->link.request_fd = -1;
-	new_one->link.connection.socket = -1;
+	new_one->wake_fd = -1;
 	sem_init(&new_one->ended, 0, 0);
 	result = open_device(new_one, error);
 	if (result < 0) {
@@ -141,7 +140,8 @@ void virtio_device_destroy(struct virtio_device *device)
 	virtio_device_end_thread(device);
 	if (device->is_on_bus)
 		pci_bus_remove(device->place.bus, &device->transport.function);
-	vhost_user_link_release(&device->link);
+	if (device->has_link)
+		vhost_user_link_release(&device->link);
 	if (device->has_transport)
 		virtio_pci_release(&device->transport);
 	if (device->wake_fd >= 0)

@@ -21,7 +21,7 @@ struct virtio_device {
 	char label[VIRTIO_DEVICE_NAME_BYTES + 16]; /* "disk 'gold'" */
 	unsigned queue_count;
 	struct virtio_pci transport;
-	bool has_transport;
+	bool has_link, has_transport;
 	bool is_on_bus;
 
 	/* The thread's; before it starts, the creator's. */

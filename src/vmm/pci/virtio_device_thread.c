@@ -3,7 +3,6 @@
 #include <linux/virtio_config.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -339,6 +338,6 @@ void virtio_device_end_thread(struct virtio_device *device)
 		result = sem_clockwait(&device->ended, CLOCK_MONOTONIC, &until);
 	} while (result < 0 && errno == EINTR);
 	if (result < 0)
-		shutdown(device->link.connection.socket, SHUT_RDWR);
+		vhost_user_link_cut(&device->link);
 	pthread_join(device->thread, NULL);
 }
