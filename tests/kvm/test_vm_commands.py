@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -23,8 +24,11 @@ class Vm:
             f"--initrd $GUEST/initramfs.cpio --append '{SHELL}' {options} <&3")
 
     def wait_for_boot(self, boots=1):
-        while self.job.wait_for(READY).count("built-in shell") < boots:
-            pass
+        deadline = time.monotonic() + 120
+        while self.job.output().count("built-in shell") < boots:
+            assert not self.job.is_finished() and time.monotonic() < deadline, self.job.output()
+            time.sleep(0.1)
+        self.job.wait_for(READY)
         return self
 
     def type(self, line):
