@@ -27,6 +27,7 @@ struct line {
 static _Alignas(4096) struct line lines[LAP_BYTES_MAX / LINE_BYTES];
 static uint64_t samples[SAMPLES_MAX];
 static struct exit_ring_client client;
+static uint32_t failures; /* requests that the ring did not take, or did not do */
 
 /* ---- ways to the hypervisor ---- */
 
@@ -70,7 +71,9 @@ static void ask_ring(uint16_t operation)
 		.operation = operation, .address = PORT_PCI_DATA, .size_bytes = 4};
 	struct sluice_exit_completion completion;
 
-	exit_ring_client_call(&client, &request, &completion);
+	if (!exit_ring_client_call(&client, &request, &completion) ||
+		completion.status != SLUICE_EXIT_DONE)
+		failures++;
 }
 
 static void ask_ring_nothing(void)
@@ -91,7 +94,8 @@ static void ask_ring_post(void)
 		.size_bytes = 4,
 		.value = 0x80000000};
 
-	exit_ring_client_add(&client, &request);
+	if (!exit_ring_client_add(&client, &request))
+		failures++;
 	exit_ring_client_show(&client);
 }
 
@@ -226,4 +230,6 @@ void job_bench(const uint64_t arguments[JOB_ARGUMENTS_MAX])
 	bench_waits(count);
 	bench_laps(16u << 10, count);
 	bench_laps(LAP_BYTES_MAX, count);
+	if (failures)
+		print("FAILED requests were not done\n");
 }

@@ -27,6 +27,9 @@ job job_hostile;
 /* bench: "bench KIND NAME CYCLES" lines; see bench.c. */
 job job_bench;
 
+/* off: have the exit ring turn the machine off. */
+job job_off;
+
 /* What the second vCPU does once started; the argument is job_hostile's. */
 void hostile_other(void);
 

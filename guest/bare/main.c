@@ -4,6 +4,7 @@
 #include "jobs.h"
 #include "machine.h"
 #include "print.h"
+#include "ring.h"
 
 #define SLEEP_ENABLE 0x20u
 #define SLEEP_TYPE_OFF (5u << 2)
@@ -22,12 +23,28 @@ static const struct {
 	{"test", job_test},
 	{"hostile", job_hostile},
 	{"bench", job_bench},
+	{"off", job_off},
 };
 
 void machine_off(void)
 {
 	port_write8(PORT_POWER, SLEEP_ENABLE | SLEEP_TYPE_OFF);
 	halt_for_ever();
+}
+
+void job_off(const uint64_t arguments[JOB_ARGUMENTS_MAX])
+{
+	static struct exit_ring_client client;
+	const struct sluice_exit_request request = {.operation = SLUICE_EXIT_PORT_WRITE,
+		.address = PORT_POWER,
+		.size_bytes = 1,
+		.value = SLEEP_ENABLE | SLEEP_TYPE_OFF};
+	struct sluice_exit_completion completion;
+
+	if (ring_open(&client, 0))
+		exit_ring_client_call(&client, &request, &completion);
+	for (;;)
+		cpu_pause();
 }
 
 /* Does the text begin with this word? Then it is moved past it. */

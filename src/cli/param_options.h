@@ -28,6 +28,9 @@ bool param_take_number(json_t *object, const struct param_option *option, char *
 /* The option has no value. */
 bool param_take_flag(json_t *object, const struct param_option *option, char *text);
 
+/* The option has no value, and says no more than that its parent is wanted. */
+bool param_take_presence(json_t *object, const struct param_option *option, char *text);
+
 /*
  * Read NAME and options; argv[0] is the command's name.
  *

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/bench_disk.h"
+#include "cli/bench_exits.h"
 #include "cli/command.h"
 #include "control/run_directory.h"
 #include "control/suggest.h"
@@ -44,6 +45,9 @@ static const struct command commands[] = {
 		"press a VM's power button, or end it at once"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
 		"drive a vhost-user-blk socket without a VM"},
+#ifdef SLUICE_HAS_VMM
+	{"bench exits", command_bench, "[OPTIONS]", "what leaving a guest costs on this CPU"},
+#endif
 	{"demo net", command_demo_net, "[OPTIONS]", "a guarantee against a crowd, on this machine"},
 	{"reload", command_reload, "", "apply what has changed in sluice.yaml"},
 	{"export", command_export, "", "print the running configuration as sluice.yaml"},
@@ -96,20 +100,31 @@ static int command_version(const struct cli *cli, int argc, char **argv)
 	return puts("sluice " SLUICE_VERSION) < 0;
 }
 
-/* It has its own options, --json among them. */
+static int run_bench(int argc, char **argv)
+{
+#ifdef SLUICE_HAS_VMM
+	if (strcmp(argv[0], "sluice bench exits") == 0)
+		return command_bench_exits(argc, argv);
+#endif
+	return command_bench_disk(argc, argv);
+}
+
+/* These have their own options, --json among them. */
 static int command_bench(const struct cli *cli, int argc, char **argv)
 {
-	static char name[] = "sluice bench disk", json[] = "--json";
+	static char json[] = "--json";
+	char name[NAME_BYTES_MAX + sizeof "sluice "];
 	char **all = calloc((size_t)argc + 2, sizeof *all);
 	int count = argc, status;
 
 	if (!all)
 		return EXIT_FAILURE;
 	memcpy(all, argv, (size_t)argc * sizeof *all);
+	snprintf(name, sizeof name, "sluice %s", argv[0]);
 	all[0] = name;
 	if (cli->is_json)
 		all[count++] = json;
-	status = command_bench_disk(count, all);
+	status = run_bench(count, all);
 	free(all);
 	return status;
 }

@@ -136,6 +136,15 @@ struct bandwidth_settings {
 	char *max;
 };
 
+/* That sluiced serves the vNIC's guest itself. */
+struct device_settings {
+	char *sidecore;
+	char *socket;
+	char *mac;
+	uint32_t *queues;
+	uint32_t *mtu;
+};
+
 struct nic_settings {
 	char *name;
 	char *netdev;
@@ -144,6 +153,7 @@ struct nic_settings {
 	struct bandwidth_settings *send;
 	struct bandwidth_settings *receive;
 	uint32_t *weight;
+	struct device_settings *device;
 };
 
 struct hypervisor_core_settings {

@@ -156,6 +156,14 @@ static const cyaml_schema_field_t bandwidth_fields[] = {
 	TEXT(OPTIONAL, max, bandwidth_settings),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t device_fields[] = {
+	TEXT(OPTIONAL, sidecore, device_settings),
+	TEXT(OPTIONAL, socket, device_settings),
+	TEXT(OPTIONAL, mac, device_settings),
+	NUMBER(queues, device_settings),
+	NUMBER(mtu, device_settings),
+	CYAML_FIELD_END,
+};
 #define send_fields bandwidth_fields
 #define receive_fields bandwidth_fields
 static const cyaml_schema_field_t nic_fields[] = {
@@ -165,6 +173,7 @@ static const cyaml_schema_field_t nic_fields[] = {
 	MAPPING(FLOW, send, nic_settings),
 	MAPPING(FLOW, receive, nic_settings),
 	NUMBER(weight, nic_settings),
+	MAPPING(FLOW, device, nic_settings),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t nic_entry = {

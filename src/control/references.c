@@ -110,6 +110,14 @@ int reference_to_sidecore(const struct configuration *configuration,
 	return resolve(&sidecores, pool->sidecore, path, problems);
 }
 
+int reference_of_device(const struct configuration *configuration,
+	const struct device_settings *device, const char *path, struct problems *problems)
+{
+	struct named_list sidecores = sidecores_of(configuration);
+
+	return device->sidecore ? resolve(&sidecores, device->sidecore, path, problems) : 0;
+}
+
 static int resolve_named(const struct named_list *list, const char *name, const char *path,
 	struct problems *problems)
 {

@@ -46,6 +46,7 @@ static int start_vhost(struct net_device *device, struct error *error)
 		.fd = VHOST_USER_NO_FD,
 		.queue_count = 2 * device->config.pair_count,
 		.is_lossy = true,
+		.is_shared = device->config.pair_count > 1,
 		.is_watching = true,
 		.watch_fd = netdev_watch_fd(device->watch),
 		.operations = &net_operations,

@@ -90,6 +90,11 @@ struct vhost_user_backend_config {
 	 * chains that have been popped can be put back.
 	 */
 	bool is_lossy;
+	/*
+	 * The front end is several devices on one connection, each with some of the queues (QEMU's
+	 * NICs: one per pair). Each would add the same memory, so it is set as a whole.
+	 */
+	bool is_shared;
 	bool is_watching;
 	int watch_fd; /* if is_watching: nonblocking, for operations.watched while a front end is there */
 	const struct vhost_user_operations *operations;

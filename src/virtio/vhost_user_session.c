@@ -17,8 +17,7 @@ static const uint64_t common_protocol_features =
 	FEATURE(VHOST_USER_PROTOCOL_F_MQ) | FEATURE(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |
 	FEATURE(VHOST_USER_PROTOCOL_F_REPLY_ACK) | FEATURE(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |
 	FEATURE(VHOST_USER_PROTOCOL_F_CONFIG) | FEATURE(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |
-	FEATURE(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |
-	FEATURE(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | FEATURE(VHOST_USER_PROTOCOL_F_STATUS);
+	FEATURE(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | FEATURE(VHOST_USER_PROTOCOL_F_STATUS);
 
 /* ---- features ---- */
 
@@ -53,6 +52,8 @@ static uint64_t offered_protocol_features(const struct vhost_user_session *sessi
 
 	if (!session->config->is_lossy)
 		offered |= FEATURE(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+	if (!session->config->is_shared)
+		offered |= FEATURE(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 	if (session->config->operations->set_mtu)
 		offered |= FEATURE(VHOST_USER_PROTOCOL_F_NET_MTU);
 	return offered;

@@ -5,6 +5,15 @@
 #include "base/counter.h"
 #include "vmm/machine_private.h"
 
+static void take_rings(const struct exit_rings *rings, struct machine_statistics *statistics)
+{
+	for (unsigned i = 0; i < statistics->vcpu_count; i++) {
+		statistics->vcpus[i].by_ring = rings ? exit_rings_counters(rings, i) : NULL;
+		statistics->vcpus[i].ring_state =
+			rings ? exit_rings_state(rings, i) : SLUICE_EXIT_RING_SERVED;
+	}
+}
+
 void machine_statistics(const struct machine *machine, struct machine_statistics *statistics)
 {
 	statistics->vcpu_count = machine->vcpu_count;
@@ -12,6 +21,7 @@ void machine_statistics(const struct machine *machine, struct machine_statistics
 		statistics->vcpus[i].by_vcpu = &machine->slots[i]->by_vcpu;
 		statistics->vcpus[i].by_core = &machine->slots[i]->by_core;
 	}
+	take_rings(machine->rings, statistics);
 	for (unsigned kind = 0; kind < REGISTER_KIND_COUNT; kind++)
 		statistics->registers[kind] = registers_counts(machine->registers, kind);
 	statistics->registers_of_nobody = registers_counts_of_nobody(machine->registers);

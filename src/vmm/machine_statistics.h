@@ -9,6 +9,7 @@
 
 #include "sidecore/sidecore.h"
 #include "vmm/exits/exit_counters.h"
+#include "vmm/exits/exit_ring.h"
 #include "vmm/exits/exit_service.h"
 #include "vmm/exits/exit_table.h"
 #include "vmm/exits/registers.h"
@@ -20,6 +21,8 @@ struct machine_statistics {
 	struct {
 		const struct exit_counters_of_vcpu *by_vcpu; /* exits[] by exit_reasons[] */
 		const struct exit_counters_of_core *by_core;
+		const struct exit_ring_counters *by_ring; /* NULL: it has no exit ring */
+		enum sluice_exit_ring_state ring_state;
 	} vcpus[VCPUS_MAX];
 	const struct register_counts *registers[REGISTER_KIND_COUNT]; /* by register_kinds[] */
 	const struct register_counts *registers_of_nobody;

@@ -4,6 +4,7 @@ Commands go through a virtio port to tests/guest/agent, any number at the same t
 """
 
 import base64
+import json
 import os
 import re
 import shutil
@@ -25,12 +26,12 @@ def qemu_version(qemu):
 
 
 class Machine:
-    """What inherits says in `command` how QEMU is started: the serial console's output must go to console.log, and the agent's
-    port to the socket `agent`."""
+    """What inherits says in `command` how QEMU is started: the serial console's output must go to console.log, the agent's port
+    to the socket `agent`, and QMP to the socket `qmp`."""
 
     def __init__(self, directory, name):
         self.name, self.directory = name, os.path.join(directory, name)
-        self.process = self.serial = None
+        self.process = self.serial = self.qmp_stream = None
         self.answers, self.events, self.next_id = {}, threading.Condition(), 0
         self.is_ready = False
 
@@ -92,9 +93,10 @@ class Machine:
             self.process.kill()
             self.process.wait()
             self.log.close()
-        if self.serial:
-            self.serial.close()
-        self.process = self.serial = None
+        for stream in (self.serial, self.qmp_stream):
+            if stream:
+                stream.close()
+        self.process = self.serial = self.qmp_stream = None
 
     def tail(self, name, lines=30):
         try:
@@ -148,3 +150,19 @@ class Machine:
 
     def run(self, command, limit_s=120, check=True):
         return self.finish(self.begin(command), limit_s, check)
+
+    # ---- QEMU ----
+
+    def qmp(self, command, **arguments):
+        if not self.qmp_stream:
+            self.qmp_stream = self.connect("qmp", time.monotonic() + 10)
+            self.qmp_file = self.qmp_stream.makefile("rwb", buffering=0)
+            self.qmp_file.readline()
+            self.qmp("qmp_capabilities")
+        self.qmp_file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        while True:
+            answer = json.loads(self.qmp_file.readline())
+            if "error" in answer:
+                raise GuestError(f"{command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]

@@ -9,12 +9,14 @@ emulated one; counts do. It gets stuck now and then: see second_machine.
 """
 
 import base64
+import fcntl
 import functools
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -27,6 +29,7 @@ from machine import GuestError, Machine  # noqa: E402
 
 IMAGE = os.path.join(ROOT, "build", "kvm")
 CANNOT_BE_HAD = 77  # tests/kvm/build's exit status without QEMU 10
+SAVE_LIMIT_S = 60
 PUT_BYTES_MAX = 1 << 20  # the agent reads a command one byte at a time
 
 
@@ -34,13 +37,29 @@ class NoOuterMachine(Exception):
     """QEMU 10 is neither there nor to be fetched."""
 
 
+def was_checked():
+    """Whether nothing that tests/kvm/build would look at has changed since it last looked: that takes it seconds."""
+    inputs = [os.path.join(ROOT, "tests", folder, name) for folder, names in
+              (("guest", ("agent", "build", "image.sh", "init")), ("kvm", ("agent", "build"))) for name in names]
+    inputs += ["/var/lib/apt/lists", "/var/lib/dpkg/status"]
+    outputs = [os.path.join(IMAGE, name) for name in ("checked", "key")]
+    if not all(os.path.exists(path) for path in outputs):
+        return False
+    return max(map(os.path.getmtime, inputs)) < os.path.getmtime(outputs[0])
+
+
 def build_outer_image():
     """Builds what the outer machine is started from unless it is there."""
+    if was_checked():
+        return
+    begin = time.time()
     status = subprocess.run([os.path.join(ROOT, "tests", "kvm", "build"), IMAGE], check=False).returncode
     if status == CANNOT_BE_HAD:
         raise NoOuterMachine("no /dev/kvm, and no QEMU 10 from Debian's backports to emulate one")
     if status:
         raise GuestError(f"tests/kvm/build: exit status {status}")
+    with open(os.path.join(IMAGE, "checked"), "wb"):
+        os.utime(os.path.join(IMAGE, "checked"), (begin, begin))
 
 
 class Job:
@@ -103,15 +122,12 @@ class RunsJobs:
         self.start().wait_for_boot()
 
 
-class OuterMachine(RunsJobs, Machine):
-    """Emulated, from tests/kvm/build's images; what is written to its root is forgotten."""
+class BootedMachine(Machine):
+    """Emulated, from tests/kvm/build's images and the drive `root`."""
 
-    is_emulated = True
-    scratch = "/tmp"
-
-    def __init__(self, directory, name="outer", memory="3G", cpus=2):
+    def __init__(self, directory, name, root, memory, cpus):
         super().__init__(directory, name)
-        self.memory, self.cpus = memory, cpus
+        self.root, self.memory, self.cpus = root, memory, cpus
 
     def start(self):
         self.programs = programs.image_in(IMAGE)
@@ -128,12 +144,110 @@ class OuterMachine(RunsJobs, Machine):
                 "-kernel", os.path.join(GUEST_IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
                 "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 tsc=reliable sluice.root=/dev/vda",
                 "-serial", f"file:{self.path('console.log')}",
-                "-drive", f"if=virtio,format=raw,snapshot=on,file={os.path.join(IMAGE, 'root.ext4')}",
+                "-drive", f"if=virtio,{self.root}",
                 "-drive", f"if=virtio,format=raw,readonly=on,file={self.programs}",
                 "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",
                 "-chardev", f"socket,id=agent,path={self.path('agent')},server=on,wait=off",
                 "-device", "virtconsole,chardev=terminal",
-                "-chardev", f"socket,id=terminal,path={self.path('terminal')},server=on,wait=off"]
+                "-chardev", f"socket,id=terminal,path={self.path('terminal')},server=on,wait=off",
+                "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
+
+    def save(self, path):
+        """Writes its state to a file; it does not run any more then."""
+        self.qmp("stop")
+        self.qmp("migrate-set-parameters", **{"max-bandwidth": 1 << 40})
+        self.qmp("migrate", uri=f"file:{path}")
+        deadline = time.monotonic() + SAVE_LIMIT_S
+        while (state := self.qmp("query-migrate")["status"]) != "completed":
+            if state == "failed" or time.monotonic() > deadline:
+                raise GuestError(f"{self.name}: its state cannot be saved: {state}\n{self.tail('qemu.log')}")
+            time.sleep(0.05)
+
+
+class SavedMachine:
+    """The state of a machine after its boot, with what it had written to its root by then: from there, the next one starts
+    within a second. It holds for one boot of the host, since another one may have another clock."""
+
+    def __init__(self, memory, cpus):
+        self.memory, self.cpus = memory, cpus
+        self.folder = os.path.join(IMAGE, f"saved-{memory}-{cpus}")
+        self.state, self.root, self.key = (os.path.join(self.folder, name) for name in ("state", "root.qcow2", "key"))
+
+    def key_now(self):
+        names = os.path.join(IMAGE, "key"), "/proc/sys/kernel/random/boot_id", __file__
+        return "".join(open(name, encoding="utf-8").read() for name in names)
+
+    def is_current(self):
+        try:
+            with open(self.key, encoding="utf-8") as file:
+                return file.read() == self.key_now()
+        except FileNotFoundError:
+            return False
+
+    def make(self):
+        """Unless it is there and current."""
+        with open(os.path.join(IMAGE, "saved.lock"), "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.is_current():
+                self.forget()
+                os.makedirs(self.folder)
+                self.boot_and_save()
+
+    def boot_and_save(self):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "../root.ext4", "-F", "raw", self.root],
+                       check=True)
+        root = f"format=qcow2,file={self.root}"
+        with tempfile.TemporaryDirectory() as directory, \
+                BootedMachine(directory, "outer", root, self.memory, self.cpus) as machine:
+            machine.save(self.state)
+        with open(self.key, "w", encoding="utf-8") as file:
+            file.write(self.key_now())
+
+    def forget(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class OuterMachine(RunsJobs, BootedMachine):
+    """Started from a saved state, and restarted by a boot. What it writes to its root is forgotten."""
+
+    is_emulated = True
+    scratch = "/tmp"
+
+    def __init__(self, directory, name="outer", memory="3G", cpus=2):
+        super().__init__(directory, name, None, memory, cpus)
+        self.saved = SavedMachine(memory, cpus)
+        self.root = f"snapshot=on,format=qcow2,file={self.saved.root}"
+
+    def start(self):
+        if self.saved:
+            self.saved.make()
+        return super().start()
+
+    def command(self):
+        return [*super().command(), *(["-incoming", "defer"] if self.saved else [])]
+
+    def wait_for_boot(self):
+        if self.saved:
+            self.restore()
+        else:
+            super().wait_for_boot()
+        # Its clock stood still while it was saved, and of the disk with the programs it may have kept an old block.
+        self.run(f"date -s @{time.time():.0f} && blockdev --flushbufs /dev/vdb && mount -t ext4 -o ro /dev/vdb /sluice", limit_s=20)
+        return self
+
+    def restore(self):
+        deadline = time.monotonic() + SAVE_LIMIT_S
+        self.listen(deadline)  # first: the agent must never find its port closed
+        self.qmp("migrate-incoming", uri=f"file:{self.saved.state}")
+        while self.qmp("query-status")["status"] == "inmigrate":
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise GuestError(f"{self.name}: the saved state does not start:\n{self.tail('qemu.log')}")
+            time.sleep(0.02)
+        self.qmp("cont")  # it was stopped to be saved
+
+    def restart(self):
+        self.saved, self.root = None, f"snapshot=on,format=raw,file={os.path.join(IMAGE, 'root.ext4')}"
+        super().restart()
 
 
 class HostMachine(RunsJobs):

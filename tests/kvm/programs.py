@@ -1,6 +1,6 @@
 """Sluice's programs for the outer machine: a small file system that is made anew whenever one of them has changed.
 
-bin/ has every program of the build, and lib/ the shared libraries that they need. Tests' programs are in build/tests.
+bin/ has the programs of the build that are of use there, and lib/ the shared libraries that they need.
 """
 
 import glob
@@ -12,14 +12,14 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
-ROOMS = ("src", "tests")
+PLACES = ("src/**", "guest/bare/*", "tests/kvm/*", "tests/unit/vmm_*")  # of the unit tests, those that want a KVM
 MKE2FS = shutil.which("mke2fs", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-ROOM_MIB = 4  # for the file system itself
+SIZE_MIB = 256  # always: the outer machine knows its disks before it sees what is on them
 
 
 def programs():
-    """The paths of all programs of the build."""
-    found = [path for room in ROOMS for path in glob.glob(os.path.join(BUILD, room, "**"), recursive=True)
+    """Their paths."""
+    found = [path for place in PLACES for path in glob.glob(os.path.join(BUILD, place), recursive=True)
              if os.access(path, os.X_OK) and os.path.isfile(path) and not path.endswith(".so")]
     if not any(os.path.basename(path) == "sluice" for path in found):
         raise FileNotFoundError(f"{BUILD} has no program 'sluice': build it with make")
@@ -53,10 +53,8 @@ def write_image(paths, image):
     with tempfile.TemporaryDirectory(dir=os.path.dirname(image)) as work:
         copy_all(paths, os.path.join(work, "root", "bin"))
         copy_all(libraries(paths), os.path.join(work, "root", "lib"))
-        size = sum(os.path.getsize(path) for path in glob.glob(os.path.join(work, "root", "*", "*")))
-        size_mib = (size * 9 // 8 >> 20) + ROOM_MIB
         subprocess.run([MKE2FS, "-q", "-t", "ext4", "-O", "^has_journal", "-d", os.path.join(work, "root"),
-                        os.path.join(work, "image"), f"{size_mib}M"], check=True, stdout=subprocess.DEVNULL)
+                        os.path.join(work, "image"), f"{SIZE_MIB}M"], check=True, stdout=subprocess.DEVNULL)
         os.replace(os.path.join(work, "image"), image)
 
 

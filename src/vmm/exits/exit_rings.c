@@ -47,7 +47,7 @@ static void report_if_stopped(struct served_ring *served)
 	if (served->ring.state == SLUICE_EXIT_RING_SERVED || served->is_reported)
 		return;
 	served->is_reported = true;
-	log_warning("%s: the exit ring of vCPU %td is not served any more: %s; a reset helps",
+	log_warning("vm '%s': the exit ring of vCPU %td is not served any more: %s; a reset helps",
 		rings->config.name, served - rings->served,
 		exit_ring_state_text(served->ring.state));
 }

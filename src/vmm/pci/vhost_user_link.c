@@ -335,6 +335,11 @@ int vhost_user_link_serve_request(struct vhost_user_link *link, struct error *er
 	struct vhost_user_message request;
 	int result = vhost_user_receive(link->request_fd, &request);
 
+	if (result == -ECONNRESET) {
+		/* It has no more to ask; if it has gone, its own socket says so. */
+		close_if_open(&link->request_fd);
+		return 0;
+	}
 	if (result == 0) {
 		vhost_user_close_fds(&request);
 		result = acknowledge(link, &request);

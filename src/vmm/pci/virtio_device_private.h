@@ -27,9 +27,9 @@ struct virtio_device {
 	/* The thread's; before it starts, the creator's. */
 	struct vhost_user_link link;
 	struct log_source log;
-	bool is_started;   /* the back end that is connected serves the rings */
-	bool is_continued; /* some back end has begun to, since the driver said DRIVER_OK */
-	bool is_loss_logged;
+	bool is_started;  /* the back end that is connected serves the rings */
+	uint64_t service; /* of the transport: which one the in-flight region is of */
+	bool is_loss_logged, is_refusal_logged;
 	int reconnect_ms;
 
 	pthread_t thread;

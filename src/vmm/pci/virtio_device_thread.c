@@ -73,36 +73,46 @@ static int check_compatible(const struct virtio_device *device, struct error *er
 	return 0;
 }
 
-/* Hang up; one line says so until a back end serves the device again. */
-static void lose(struct virtio_device *device, const char *reason)
+/* Hang up. The log says so once, and why a back end is not taken once, until one serves the device again. */
+static void lose(struct virtio_device *device, const char *reason, bool *is_logged)
 {
 	vhost_user_link_disconnect(&device->link);
 	device->is_started = false;
 	virtio_device_set_connected(device, false);
-	if (!device->is_loss_logged)
+	virtio_pci_end_service(&device->transport);
+	if (!*is_logged)
 		log_from(&device->log, LOG_LEVEL_WARNING,
 			"%s; connecting to %s again until it is there", reason,
 			device->config.socket_path);
-	device->is_loss_logged = true;
+	*is_logged = true;
 }
 
 /* ---- rings ---- */
 
+/* A driver that has begun anew has nothing in flight. */
+static bool is_continued(struct virtio_device *device, uint64_t service)
+{
+	if (service == device->service)
+		return true;
+	vhost_user_link_forget_inflight(&device->link);
+	device->service = service;
+	return false;
+}
+
 static int start(struct virtio_device *device, struct error *error)
 {
-	struct virtio_pci_ring rings[VIRTIO_PCI_QUEUES_MAX];
-	struct vhost_user_link_setup setup = {
-		.features = virtio_pci_driver_features(&device->transport),
-		.ring_count = device->queue_count,
-		.rings = rings,
-		.is_continued = device->is_continued,
-	};
+	struct virtio_pci_service service;
+	struct vhost_user_link_setup setup;
 	int result;
 
-	/* Before they are read: a vector that changes now is told once more. */
-	virtio_pci_take_new_vectors(&device->transport);
-	virtio_pci_rings(&device->transport, rings);
-	device->is_continued = true;
+	if (!virtio_pci_begin_service(&device->transport, &service))
+		return 0;
+	setup = (struct vhost_user_link_setup){
+		.features = service.features,
+		.ring_count = device->queue_count,
+		.rings = service.rings,
+		.is_continued = is_continued(device, service.number),
+	};
 	result = vhost_user_link_start(&device->link, &setup, error);
 	device->is_started = result == 0;
 	if (result == 0 && vhost_user_link_needs_reset(&device->link))
@@ -127,17 +137,14 @@ static int stop(struct virtio_device *device, struct error *error)
 	return vhost_user_link_stop(&device->link, device->queue_count, rings, error);
 }
 
-/* A back end that has gone, or is hung up on, does not serve rings, either. */
-static int end_reset(struct virtio_device *device, struct error *error)
+/* A back end that does not let go of the rings is hung up on. */
+static int end_service(struct virtio_device *device, struct error *error)
 {
 	int result = device->is_started ? stop(device, error) : 0;
 
-	if (result < 0)
-		lose(device, error->message);
-	vhost_user_link_forget_inflight(&device->link);
-	device->is_continued = false;
-	virtio_pci_end_reset(&device->transport);
-	return 0;
+	if (result == 0)
+		virtio_pci_end_service(&device->transport);
+	return result;
 }
 
 /* Do what the driver wants. Returns 0, or a negative errno: then the back end is lost. */
@@ -146,7 +153,7 @@ static int follow_driver(struct virtio_device *device, struct error *error)
 	const enum virtio_pci_state state = virtio_pci_state(&device->transport);
 
 	if (state == VIRTIO_PCI_RESETTING)
-		return end_reset(device, error);
+		return end_service(device, error);
 	if (state == VIRTIO_PCI_IDLE || !vhost_user_link_is_connected(&device->link))
 		return 0;
 	if (!device->is_started)
@@ -199,7 +206,7 @@ static int serve_back_end(
 {
 	if (events[BROKEN_RING].revents)
 		serve_error(device);
-	/* It only speaks when it is spoken to: it has hung up, or is none. */
+	/* It only speaks when it is spoken to, so it has hung up. */
 	if (events[SOCKET].revents)
 		return error_set(error, -ECONNRESET, "the back end has gone");
 	return events[REQUEST].revents ? serve_request(device, error) : 0;
@@ -225,15 +232,12 @@ static void try_to_return(struct virtio_device *device)
 	if (vhost_user_link_connect(&device->link, &error) < 0)
 		goto later;
 	if (take_up(device, &error) < 0) {
-		/* This is news, as "nobody listens" is not. */
-		if (device->reconnect_ms <= VIRTIO_DEVICE_RECONNECT_MS_MAX / 2)
-			device->is_loss_logged = false;
-		lose(device, error.message);
+		lose(device, error.message, &device->is_refusal_logged);
 		goto later;
 	}
 	virtio_device_set_connected(device, true);
 	counter_add(&device->reconnects, 1);
-	device->is_loss_logged = false;
+	device->is_loss_logged = device->is_refusal_logged = false;
 	device->reconnect_ms = VIRTIO_DEVICE_RECONNECT_FIRST_MS;
 	log_from(&device->log, LOG_LEVEL_INFO, "the back end is back");
 	return;
@@ -268,23 +272,19 @@ static void run_connected(struct virtio_device *device)
 	if (result == 0 && !is_stopping(device))
 		result = follow_driver(device, &error);
 	if (result < 0)
-		lose(device, error.message);
+		lose(device, error.message, &device->is_loss_logged);
 }
 
-/* The driver is heard meanwhile: it can reset, and a reset does not wait for a back end that is not there. */
 static void run_disconnected(struct virtio_device *device)
 {
 	const uint64_t until_ns = clock_now_ns() + (uint64_t)device->reconnect_ms * NS_PER_MS;
-	struct error error;
 	uint64_t now_ns;
 
 	while (!is_stopping(device) && (now_ns = clock_now_ns()) < until_ns) {
 		struct pollfd event = {.fd = device->wake_fd, .events = POLLIN};
 
-		if (poll(&event, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1) <= 0)
-			continue;
-		drain(device->wake_fd);
-		follow_driver(device, &error);
+		if (poll(&event, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1) > 0)
+			drain(device->wake_fd);
 	}
 	if (!is_stopping(device))
 		try_to_return(device);

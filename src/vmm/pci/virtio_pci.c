@@ -58,6 +58,12 @@ static struct virtio_pci_ring ring_of(
 	};
 }
 
+static void copy_rings(const struct virtio_pci *transport, struct virtio_pci_ring *rings)
+{
+	for (unsigned i = 0; i < transport->config.queue_count; i++)
+		rings[i] = ring_of(transport, &transport->queues[i]);
+}
+
 static const char *check_ring(
 	const struct virtio_pci *transport, const struct virtio_pci_queue *queue)
 {
@@ -409,21 +415,36 @@ enum virtio_pci_state virtio_pci_state(struct virtio_pci *transport)
 	return state;
 }
 
-uint64_t virtio_pci_driver_features(struct virtio_pci *transport)
+bool virtio_pci_begin_service(struct virtio_pci *transport, struct virtio_pci_service *service)
 {
-	uint64_t features;
+	bool is_active;
 
 	pthread_mutex_lock(&transport->lock);
-	features = transport->driver_features;
+	is_active = transport->state == VIRTIO_PCI_ACTIVE;
+	if (is_active) {
+		transport->is_served = true;
+		transport->has_new_vectors = false;
+		service->number = transport->services;
+		service->features = transport->driver_features;
+		copy_rings(transport, service->rings);
+	}
 	pthread_mutex_unlock(&transport->lock);
-	return features;
+	return is_active;
+}
+
+void virtio_pci_end_service(struct virtio_pci *transport)
+{
+	pthread_mutex_lock(&transport->lock);
+	transport->is_served = false;
+	if (transport->state == VIRTIO_PCI_RESETTING)
+		virtio_pci_reset(transport);
+	pthread_mutex_unlock(&transport->lock);
 }
 
 void virtio_pci_rings(struct virtio_pci *transport, struct virtio_pci_ring *rings)
 {
 	pthread_mutex_lock(&transport->lock);
-	for (unsigned i = 0; i < transport->config.queue_count; i++)
-		rings[i] = ring_of(transport, &transport->queues[i]);
+	copy_rings(transport, rings);
 	pthread_mutex_unlock(&transport->lock);
 }
 
@@ -436,14 +457,6 @@ bool virtio_pci_take_new_vectors(struct virtio_pci *transport)
 	transport->has_new_vectors = false;
 	pthread_mutex_unlock(&transport->lock);
 	return are_new;
-}
-
-void virtio_pci_end_reset(struct virtio_pci *transport)
-{
-	pthread_mutex_lock(&transport->lock);
-	if (transport->state == VIRTIO_PCI_RESETTING)
-		virtio_pci_reset(transport);
-	pthread_mutex_unlock(&transport->lock);
 }
 
 void virtio_pci_fail(struct virtio_pci *transport, const char *reason)

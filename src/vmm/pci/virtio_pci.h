@@ -4,9 +4,9 @@
  * Theory of operation. Two threads use this: whoever handles exits, for the guest's driver, and the device's
  * own, which speaks to the back end (virtio_device.h). A lock, held for a few instructions, is between them. The
  * driver's writes are kept and answered here; when it says DRIVER_OK all that it has said is checked at once, and
- * the transport becomes active: from then on nothing but interrupt vectors can change. A reset of an active one
- * takes until the device's thread has stopped the rings (virtio_pci_end_reset), and the driver, which waits for
- * status 0, sees the old one until then. Whenever there is something to do for the thread, its eventfd is rung.
+ * the transport becomes active: from then on nothing but interrupt vectors can change. A reset takes, if
+ * somebody serves the rings, until the device's thread has stopped that (virtio_pci_end_service), and the driver,
+ * which waits for status 0, sees the old one until then. Whenever there is something to do for the thread, its eventfd is rung.
  *
  * A driver that has set up nonsense gets NEEDS_RESET (2.1.2) and a line in the log.
  *
@@ -78,6 +78,8 @@ struct virtio_pci {
 
 	pthread_mutex_t lock; /* of all below */
 	enum virtio_pci_state state;
+	bool is_served;	   /* somebody may be using the rings */
+	uint64_t services; /* that drivers have begun */
 	struct log_source log;
 	uint32_t device_feature_select, driver_feature_select;
 	uint64_t driver_features;
@@ -111,15 +113,28 @@ void virtio_pci_release(struct virtio_pci *transport);
 
 enum virtio_pci_state virtio_pci_state(struct virtio_pci *transport);
 
-/* While active: what the driver has accepted, and config.queue_count rings, all of which are within RAM. */
-uint64_t virtio_pci_driver_features(struct virtio_pci *transport);
+/* What the driver has set up. */
+struct virtio_pci_service {
+	uint64_t number;   /* another each time that a driver begins */
+	uint64_t features; /* that it has accepted */
+	struct virtio_pci_ring
+		rings[VIRTIO_PCI_QUEUES_MAX]; /* those that are enabled are within RAM */
+};
+
+/*
+ * If the transport is active, learn what is to be served, and be waited for by a reset from now on. Returns
+ * false if there is nothing to serve.
+ */
+bool virtio_pci_begin_service(struct virtio_pci *transport, struct virtio_pci_service *service);
+
+/* Nobody serves the rings any more; a driver that waits for a reset finds status 0. */
+void virtio_pci_end_service(struct virtio_pci *transport);
+
+/* The rings as they are now, of an active transport. */
 void virtio_pci_rings(struct virtio_pci *transport, struct virtio_pci_ring *rings);
 
 /* Has the driver changed vectors since this was last asked? Then some of the rings' call_fd are others. */
 bool virtio_pci_take_new_vectors(struct virtio_pci *transport);
-
-/* Nobody serves the rings any more: the driver finds status 0. */
-void virtio_pci_end_reset(struct virtio_pci *transport);
 
 /* The device cannot go on: the driver finds NEEDS_RESET. */
 void virtio_pci_fail(struct virtio_pci *transport, const char *reason);

@@ -85,7 +85,7 @@ static uint32_t read_status(const struct virtio_pci *transport, const struct com
 
 static void begin_reset(struct virtio_pci *transport)
 {
-	if (transport->state == VIRTIO_PCI_IDLE) {
+	if (!transport->is_served) {
 		virtio_pci_reset(transport);
 		return;
 	}
@@ -93,7 +93,7 @@ static void begin_reset(struct virtio_pci *transport)
 	virtio_pci_ring(transport->config.wake_fd);
 }
 
-static void begin_service(struct virtio_pci *transport)
+static void activate(struct virtio_pci *transport)
 {
 	const char *reason = NULL;
 
@@ -106,6 +106,7 @@ static void begin_service(struct virtio_pci *transport)
 		return;
 	}
 	transport->state = VIRTIO_PCI_ACTIVE;
+	transport->services++;
 	virtio_pci_ring(transport->config.wake_fd);
 }
 
@@ -124,7 +125,7 @@ static void write_status(
 		added &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	transport->status |= added;
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK)
-		begin_service(transport);
+		activate(transport);
 }
 
 /* ---- vectors ---- */
