@@ -2,13 +2,15 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from outer import second_machine
 
 USER = "sluice-vm"
-SHELL = "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/bin/sh"  # the guest's first process is a shell on its console
+# The guest's first process is a shell on its console; it reboots by the keyboard controller, as there is no BIOS.
+SHELL = "console=ttyS0 quiet panic=-1 mitigations=off reboot=k rdinit=/bin/sh"
 READY = "/ # "  # its prompt
 
 
@@ -23,8 +25,11 @@ class Vm:
             f"--initrd $GUEST/initramfs.cpio --append '{SHELL}' {options} <&3")
 
     def wait_for_boot(self, boots=1):
-        while self.job.wait_for(READY).count("built-in shell") < boots:
-            pass
+        deadline = time.monotonic() + 120
+        while self.job.output().count("built-in shell") < boots:
+            assert not self.job.is_finished() and time.monotonic() < deadline, self.job.output()
+            time.sleep(0.1)
+        self.job.wait_for(READY)
         return self
 
     def type(self, line):
