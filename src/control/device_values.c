@@ -39,51 +39,59 @@ static void value_of_mac(
 		problems_add(problems, path, "'%s' is no single card's address", text);
 }
 
-static void value_of_socket(const char *text, const char *name, const char *parent,
-	const char *run_directory, char *to, size_t size, struct problems *problems)
+static void value_of_socket(const struct nic_settings *nic, const char *parent,
+	const char *run_directory, struct net_device_config *config, struct problems *problems)
 {
+	const char *given = nic->device->socket;
 	char usual[PATH_MAX], path[PROBLEM_PATH_BYTES];
 
 	path_key(path, parent, "socket");
-	if (text && *text != '/') {
+	if (given && *given != '/') {
 		problems_add(
-			problems, path, "'%s' is relative; write the whole path, from /", text);
+			problems, path, "'%s' is relative; write the whole path, from /", given);
 		return;
 	}
 	/* Not NAME.sock, which is a disk's of that name. */
-	snprintf(usual, sizeof usual, "%s/%s.nic.sock", run_directory, name);
-	value_text(to, size, text ? text : usual, parent, "socket", problems);
+	snprintf(usual, sizeof usual, "%s/%s.nic.sock", run_directory, nic->name);
+	value_text(config->socket_path, sizeof config->socket_path, given ? given : usual, parent,
+		"socket", problems);
 }
 
-static unsigned value_within(const uint32_t *given, unsigned usual, unsigned least, unsigned most,
-	const char *parent, const char *key, struct problems *problems)
+/* What a number may be; it stays as it is if it is not given. */
+struct range {
+	const char *key;
+	unsigned least, most;
+};
+
+static void value_within(const struct range *range, const uint32_t *given, const char *parent,
+	unsigned *value, struct problems *problems)
 {
 	char path[PROBLEM_PATH_BYTES];
 
-	if (!given || (*given >= least && *given <= most))
-		return given ? *given : usual;
-	path_key(path, parent, key);
-	problems_add(problems, path, "%u is out of range; it must be from %u to %u", *given, least,
-		most);
-	return usual;
+	if (!given)
+		return;
+	*value = *given;
+	path_key(path, parent, range->key);
+	if (*given < range->least || *given > range->most)
+		problems_add(problems, path, "%u is out of range; it must be from %u to %u", *given,
+			range->least, range->most);
 }
 
 void values_of_device(const struct nic_settings *nic, const char *path, const char *run_directory,
 	struct net_device_config *config, struct problems *problems)
 {
+	static const struct range queues = {"queues", 1, NET_PAIRS_MAX};
+	static const struct range mtu = {"mtu", NET_MTU_MIN, NET_MTU_MAX};
 	const struct device_settings *device = nic->device;
 	char below[PROBLEM_PATH_BYTES];
 
-	*config = (struct net_device_config){.state_directory = run_directory};
+	*config = (struct net_device_config){.state_directory = run_directory, .pair_count = 1};
 	value_name(config->name, sizeof config->name, nic->name, path, problems);
 	value_text(config->netdev, sizeof config->netdev, nic->netdev, path, "netdev", problems);
 	path_key(below, path, "device");
-	value_of_socket(device->socket, nic->name, below, run_directory, config->socket_path,
-		sizeof config->socket_path, problems);
-	config->pair_count =
-		value_within(device->queues, 1, 1, NET_PAIRS_MAX, below, "queues", problems);
-	config->mtu =
-		value_within(device->mtu, 0, NET_MTU_MIN, NET_MTU_MAX, below, "mtu", problems);
+	value_of_socket(nic, below, run_directory, config, problems);
+	value_within(&queues, device->queues, below, &config->pair_count, problems);
+	value_within(&mtu, device->mtu, below, &config->mtu, problems);
 	default_mac(nic->name, config->mac);
 	if (device->mac)
 		value_of_mac(device->mac, below, config->mac, problems);

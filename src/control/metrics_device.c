@@ -105,10 +105,11 @@ static void write_directions(
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct net_device_config *config = samples[i].config;
+		struct metric_subject *subject = &subjects[(size_t)2 * i];
 
-		subjects[2 * i] = (struct metric_subject){
+		subject[0] = (struct metric_subject){
 			{config->name, config->netdev, "transmit"}, &samples[i].transmit};
-		subjects[2 * i + 1] = (struct metric_subject){
+		subject[1] = (struct metric_subject){
 			{config->name, config->netdev, "receive"}, &samples[i].receive};
 	}
 	exposition_write(to, &group, subjects, 2 * count);

@@ -68,7 +68,8 @@ struct virtqueue {
 	uint16_t batch_count;
 	uint16_t batch_tracking[VIRTQUEUE_BATCH_MAX];
 	uint16_t batch_slots[VIRTQUEUE_BATCH_MAX]; /* packed: where each goes */
-	uint16_t batch_flags[VIRTQUEUE_BATCH_MAX]; /* packed: what shows it to the driver */
+	uint16_t batch_spans[VIRTQUEUE_BATCH_MAX]; /* packed: how many ring slots it takes up */
+	uint64_t batch_words[VIRTQUEUE_BATCH_MAX]; /* packed: what shows it to the driver */
 
 	union {
 		struct {
