@@ -10,6 +10,18 @@
 typedef int reference(const struct configuration *configuration, const char *name, const char *path,
 	struct problems *problems);
 
+/* Promises alone are no NIC. */
+static int refer_to_served_nic(const struct configuration *configuration, const char *name,
+	const char *path, struct problems *problems)
+{
+	int index = reference_to_nic(configuration, name, path, problems);
+
+	if (index >= 0 && !configuration->nics[index].device)
+		problems_add(
+			problems, path, "vNIC '%s' has no 'device'; add 'device: {}' to it", name);
+	return index;
+}
+
 /* What sluiced serves must be in this file; paths may be anybody's. */
 static void check_devices(const struct configuration *configuration, reference *refer,
 	char *const *devices, unsigned count, const char *list, struct problems *problems)
@@ -34,7 +46,7 @@ static void check_vm(const struct configuration *configuration, const struct vm_
 	path_key(list, path, "disks");
 	check_devices(configuration, reference_to_disk, vm->disks, vm->disks_count, list, problems);
 	path_key(list, path, "nics");
-	check_devices(configuration, reference_to_nic, vm->nics, vm->nics_count, list, problems);
+	check_devices(configuration, refer_to_served_nic, vm->nics, vm->nics_count, list, problems);
 	free(description);
 }
 

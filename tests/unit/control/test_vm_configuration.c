@@ -268,6 +268,15 @@ static void the_whole_is_checked_with_its_lines(void **state)
 	       "vms:\n"
 	       "- {name: a, memory: 64MiB, kernel: /vmlinuz, disks: [gold, /x.sock]}\n",
 		"");
+	expect("nics: [{name: web, netdev: tap0, device: {}}]\n"
+	       "vms: [{name: a, memory: 64MiB, kernel: /vmlinuz, nics: [web]}]\n",
+		"");
+	expect("network: {host: h, uplink: eth0, link: 1Gbit, key: /k, "
+	       "hosts: [{name: h, address: 10.0.0.1}]}\n"
+	       "nics: [{name: web, netdev: tap0}]\n"
+	       "vms: [{name: a, memory: 64MiB, kernel: /vmlinuz, nics: [web]}]\n",
+		"sluice.yaml:3:57: vms[0].nics[0]: vNIC 'web' has no 'device'; add 'device: {}' to "
+		"it\n");
 	expect("vms:\n"
 	       "- {name: a, memory: 64MiB, kernel: /vmlinuz, disks: [gold]}\n"
 	       "- {name: a, memory: 64MiB, kernel: /vmlinuz, splti: on}\n",
