@@ -32,6 +32,7 @@ static int tear_down(void **state)
 
 static void load(const char *text)
 {
+	configuration_free(configuration);
 	memset(&problems, 0, sizeof problems);
 	configuration_load(text, strlen(text), &configuration, &problems);
 }
