@@ -142,10 +142,17 @@ static void write_ring(struct random *random)
 	if (choice >> 40 & 1)
 		ring->guest.completion_head = ring->server.completion_tail;
 	if (choice >> 41 & 1)
-		ring->guest.completion_event = (uint32_t)choice;
+		ring->guest.completion_event =
+			choice >> 42 & 1 ? (uint32_t)choice : ring->server.completion_tail;
 	/* Seldom, since a ring is not served after it. */
-	if ((choice >> 44 & 0xfff) == 0)
+	if ((choice >> 44 & 0x1ff) == 0)
 		ring->guest.request_tail = (uint32_t)choice;
+}
+
+/* A server that is asleep does not see what is in its ring. */
+static void wake_server(struct random *random)
+{
+	port_write32(SLUICE_EXIT_RING_PORT_DOORBELL, (uint32_t)(next(random) >> 8) % 4);
 }
 
 static void (*const acts[])(struct random *random) = {
@@ -155,6 +162,7 @@ static void (*const acts[])(struct random *random) = {
 	touch_memory,
 	write_ring,
 	write_ring,
+	wake_server,
 };
 
 static void act(uint64_t seed, uint64_t count)

@@ -224,8 +224,12 @@ void exit_service_start(struct exit_service *service, struct exit_slot *const *s
 
 void exit_service_stop(struct exit_service *service)
 {
-	if (!service->config.is_split)
+	if (!service->config.is_split) {
+		/* Who holds it may be ending the machine, and is not done with the vCPUs then. */
+		pthread_mutex_lock(&service->lock);
+		pthread_mutex_unlock(&service->lock);
 		return;
+	}
 	sidecore_call(service->config.sidecore, detach, service);
 	while (sem_wait(&service->unwatched) < 0)
 		;

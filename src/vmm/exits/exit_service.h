@@ -83,6 +83,8 @@ void exit_service_destroy(struct exit_service *service);
  */
 void exit_service_start(struct exit_service *service, struct exit_slot *const *slots,
 	unsigned slot_count, const struct exit_service_coalescing *coalescing);
+
+/* Whoever was at the devices, and has perhaps ended the machine from there, has left them when this returns. */
 void exit_service_stop(struct exit_service *service);
 
 /* Any thread: from now on, give vCPUs back to their threads without handling their exits. */

@@ -64,14 +64,28 @@ static int leave_networks(struct error *error)
 	return error_set(error, -errno, "cannot leave the host's networks: %s", strerror(errno));
 }
 
+/* With another user goes the signal for when the parent ends (prctl(2)), and with that, the end of the VM. */
+static int keep_following(int signal, pid_t parent, struct error *error)
+{
+	if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0)
+		return error_set(
+			error, -errno, "cannot follow who started it: %s", strerror(errno));
+	return signal && getppid() != parent ? error_set(error, -ESRCH, "who started it has ended")
+					     : 0;
+}
+
 static int become(const struct identity *identity, struct error *error)
 {
+	const pid_t parent = getppid();
+	int signal = 0;
+
 	if (!identity->is_changing)
 		return 0;
+	prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0);
 	if (initgroups(identity->name, identity->group) == 0 &&
 		setresgid(identity->group, identity->group, identity->group) == 0 &&
 		setresuid(identity->user, identity->user, identity->user) == 0)
-		return 0;
+		return keep_following(signal, parent, error);
 	return error_set(
 		error, -errno, "cannot become user '%s': %s", identity->name, strerror(errno));
 }

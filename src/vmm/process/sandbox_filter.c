@@ -3,6 +3,7 @@
  * includes what a reboot takes: a new VM, its memory, threads and io_uring.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kvm.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -53,7 +54,12 @@ static const struct allowed allowed[] = {
 	{SCMP_SYS(pwrite64), ANYTHING},
 	{SCMP_SYS(lseek), ANYTHING},
 	{SCMP_SYS(close), ANYTHING},
-	{SCMP_SYS(fcntl), ANYTHING},	  /* nonblocking, close on exec, seals of memory */
+	/* nonblocking, close on exec, seals of memory; not whom the kernel is to send which signal */
+	{SCMP_SYS(fcntl), EXACTLY(1, F_GETFD)},
+	{SCMP_SYS(fcntl), EXACTLY(1, F_SETFD)},
+	{SCMP_SYS(fcntl), EXACTLY(1, F_GETFL)},
+	{SCMP_SYS(fcntl), EXACTLY(1, F_SETFL)},
+	{SCMP_SYS(fcntl), EXACTLY(1, F_ADD_SEALS)},
 	{SCMP_SYS(dup), ANYTHING},	  /* a descriptor to give away */
 	{SCMP_SYS(fstat), ANYTHING},	  /* sizes of files */
 	{SCMP_SYS(newfstatat), ANYTHING}, /* the C library's fstat */

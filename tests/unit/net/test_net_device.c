@@ -1,6 +1,8 @@
 /* NICs as a driver and a wire meet them: through a vhost-user socket and a tap, on a real sidecore. */
 #include "wire.h"
 
+#include <sys/mman.h>
+
 #define SPLIT 0ull
 #define PACKED FEATURE(VIRTIO_F_RING_PACKED)
 #define EVENTS FEATURE(VIRTIO_RING_F_EVENT_IDX)
@@ -408,9 +410,14 @@ static void memory_that_vanishes_breaks_the_ring_only(void **state)
 	wire_send(&wire, 100, 1);
 	WIRE_WAIT(&wire, is_broken, true);
 	/* The driver's own mapping is gone as well; nothing of it may be looked at. */
-	for (unsigned i = 0; i < 2; i++)
-		close(wire.frontend.queues[i].kick_fd), close(wire.frontend.queues[i].call_fd);
+	for (unsigned i = 0; i < 2; i++) {
+		close(wire.frontend.queues[i].kick_fd);
+		close(wire.frontend.queues[i].call_fd);
+		driver_ring_free(&wire.frontend.queues[i].ring);
+	}
 	close(wire.frontend.connection.socket);
+	close(wire.frontend.memory_fd);
+	munmap(wire.frontend.memory, wire.frontend.memory_bytes);
 	wire_attach(&wire, SPLIT);
 	wire_transmit(&wire, 60, 1);
 	assert_int_equal(wire_hear(&wire, heard, sizeof heard), 60);

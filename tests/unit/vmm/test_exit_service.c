@@ -2,6 +2,7 @@
 #include "../cmocka_all.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -284,6 +285,30 @@ static void verdict_reaches_the_machine(void **state)
 	assert_int_equal(ends, 1);
 }
 
+static sem_t entered;
+
+/* As an exit ring's poller does, by whose request the guest turns itself off. */
+static void stay_at_the_devices(void *argument)
+{
+	exit_service_enter(service);
+	sem_post(&entered);
+	usleep(20000);
+	ends++;
+	exit_service_leave(service);
+}
+
+static void stopping_waits_for_who_is_at_the_devices(void **state)
+{
+	sem_init(&entered, 0, 0);
+	start(false, 0, 0);
+	sidecore_post(sidecore, stay_at_the_devices, NULL);
+	while (sem_wait(&entered) < 0)
+		;
+	exit_service_stop(service);
+	assert_int_equal(ends, 1);
+	sem_destroy(&entered);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +328,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			functions_take_turns_with_exits_without_the_split, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(verdict_reaches_the_machine, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			stopping_waits_for_who_is_at_the_devices, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

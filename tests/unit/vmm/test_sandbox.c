@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -28,6 +29,9 @@
 #include "vmm/process/sandbox.h"
 
 #define FAILED 99
+
+static int signal_at_parents_end; /* 0: none */
+static pid_t parent;		  /* asking for it is not allowed */
 
 static int backend_listener(const char *path)
 {
@@ -50,11 +54,14 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 {
 	struct error error;
 	int status;
-	pid_t child = fork();
+	pid_t child;
 
+	parent = getpid();
+	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		log_set_level(LOG_LEVEL_ERROR);
+		prctl(PR_SET_PDEATHSIG, signal_at_parents_end);
 		if (sandbox_enter(config, &error) < 0) {
 			fprintf(stderr, "%s\n", error.message);
 			_exit(FAILED);
@@ -199,7 +206,7 @@ static int execute(void)
 
 static int trace_parent(void)
 {
-	return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) < 0 ? errno : 0;
+	return ptrace(PTRACE_ATTACH, parent, NULL, NULL) < 0 ? errno : 0;
 }
 
 static int make_a_process(void)
@@ -213,7 +220,7 @@ static int make_a_process(void)
 
 static int kill_parent(void)
 {
-	return kill(getppid(), 0) < 0 ? errno : 0;
+	return kill(parent, 0) < 0 ? errno : 0;
 }
 
 static int make_memory_executable(void)
@@ -227,6 +234,16 @@ static int make_memory_executable(void)
 static int type_into_the_terminal(void)
 {
 	return ioctl(STDIN_FILENO, TIOCSTI, "x") < 0 ? errno : 0;
+}
+
+/* Any signal to any process of the same user, when something comes by a socket. */
+static int have_the_kernel_signal_the_parent(void)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+		return FAILED;
+	return fcntl(ends[0], F_SETOWN, parent) < 0 ? errno : 0;
 }
 
 static int mount_something(void)
@@ -250,8 +267,8 @@ static void files_cannot_be_opened_by_way_of_io_uring(void **state)
 static void what_a_vm_does_not_need_ends_the_process(void **state)
 {
 	static int (*const attempts[])(void) = {make_a_network_socket, execute, trace_parent,
-		make_a_process, kill_parent, make_memory_executable, type_into_the_terminal,
-		mount_something};
+		make_a_process, kill_parent, have_the_kernel_signal_the_parent,
+		make_memory_executable, type_into_the_terminal, mount_something};
 
 	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++)
 		assert_true(kills(attempts[i]));
@@ -308,6 +325,28 @@ static void no_privileges_are_left(void **state)
 	close(entered);
 }
 
+static int ask_for_the_signal_at_the_parents_end(void)
+{
+	int signal_number = 0;
+
+	return prctl(PR_GET_PDEATHSIG, &signal_number) < 0 ? FAILED : signal_number;
+}
+
+/* Who started it keeps its terminal: a VM must not outlive that, whoever it runs as. */
+static void another_user_still_ends_with_the_parent(void **state)
+{
+	const struct sandbox_config as_nobody = {.user = "nobody", .is_only_logging = true};
+	int status;
+
+	if (geteuid() != 0)
+		skip();
+	signal_at_parents_end = SIGTERM;
+	status = in_sandbox(ask_for_the_signal_at_the_parents_end, &as_nobody);
+	signal_at_parents_end = 0;
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), SIGTERM);
+}
+
 static void an_unknown_user_is_named(void **state)
 {
 	const struct sandbox_config config = {.user = "nobody-of-that-name"};
@@ -327,6 +366,7 @@ int main(void)
 		cmocka_unit_test(what_a_vm_does_not_need_ends_the_process),
 		cmocka_unit_test(a_filter_that_only_logs_lets_it),
 		cmocka_unit_test(no_privileges_are_left),
+		cmocka_unit_test(another_user_still_ends_with_the_parent),
 		cmocka_unit_test(an_unknown_user_is_named),
 	};
 
