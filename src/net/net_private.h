@@ -15,6 +15,8 @@
 #ifndef SLUICE_NET_NET_PRIVATE_H
 #define SLUICE_NET_NET_PRIVATE_H
 
+#include <pthread.h>
+
 #include "device/served_queue.h"
 #include "net/net_device.h"
 #include "net/tap.h"
@@ -104,6 +106,7 @@ struct net_pair {
 struct net_device {
 	struct net_device_config config;
 	struct tap tap;
+	pthread_mutex_t tap_lock; /* who opens it anew, and who looks at it from another thread */
 	struct netdev_watch *watch;
 	struct vhost_user_backend *vhost;
 	struct served_device served;
