@@ -96,21 +96,12 @@ static const struct param_option table[] = {
 
 static int take_sandbox(const json_t *how, enum vm_sandbox *sandbox)
 {
-	static const char *const words[] = {
-		[VM_SANDBOX_ON] = "on",
-		[VM_SANDBOX_LOG] = "log",
-		[VM_SANDBOX_OFF] = "off",
-	};
 	const char *text = json_string_value(json_object_get(how, "sandbox"));
+	int place = text ? vm_word_find(vm_sandbox_words, text) : (int)VM_SANDBOX_ON;
 
-	*sandbox = VM_SANDBOX_ON;
-	if (!text)
+	*sandbox = place < 0 ? VM_SANDBOX_ON : (enum vm_sandbox)place;
+	if (place >= 0)
 		return 0;
-	for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
-		if (strcmp(text, words[i]) == 0) {
-			*sandbox = (enum vm_sandbox)i;
-			return 0;
-		}
 	return cli_misuse("--sandbox: '%s' is not one of on, log, off", text);
 }
 

@@ -6,7 +6,6 @@
 #include "base/units.h"
 #include "cli/command.h"
 #include "cli/table.h"
-#include "control/vm_description.h"
 
 static const char *core_text(char text[UNITS_TEXT_BYTES], json_int_t cpu)
 {
@@ -81,7 +80,7 @@ static void show_devices(const json_t *vm, FILE *to)
 	table_init(&table, "DEVICE|KIND|SOCKET");
 	json_array_foreach ((json_t *)devices, index, device) {
 		table_add(&table, "%s", cli_text(device, "name"));
-		table_add(&table, "%s", cli_number(device, "kind") == VM_DISK ? "disk" : "vNIC");
+		table_add(&table, "%s", cli_text(device, "kind"));
 		table_add(&table, "%s", cli_text(device, "socket"));
 	}
 	table_print(&table, to);

@@ -63,9 +63,9 @@ static void add_all_ios(const struct cli *cli, const json_t *shown, json_t *coun
 
 	json_array_foreach (json_object_get(counted, "devices"), index, device) {
 		const json_t *description = json_array_get(described, index);
-		uint64_t kind = cli_number(description, "kind");
+		int kind = vm_word_find(vm_device_kind_words, cli_text(description, "kind"));
 
-		if (cli_is(description, "is_sluiced") && kind <= VM_NIC)
+		if (cli_is(description, "is_sluiced") && kind >= 0)
 			add_ios(cli, device, (enum vm_device_kind)kind);
 	}
 }

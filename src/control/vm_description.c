@@ -6,24 +6,54 @@
 #include <string.h>
 
 /* How a field is written in JSON. */
-enum field_type { FIELD_TEXT, FIELD_UNSIGNED, FIELD_INT, FIELD_UINT64, FIELD_BOOL };
+enum field_type { FIELD_TEXT, FIELD_WORD, FIELD_UNSIGNED, FIELD_INT, FIELD_UINT64, FIELD_BOOL };
 
 struct field {
 	const char *key;
 	enum field_type type;
 	size_t offset, size;
+	const char *const *words; /* of a FIELD_WORD, whose value is the place among them */
 };
 
-#define FIELD(key, type, structure, member)                     \
-	{                                                       \
-		key, type, offsetof(struct structure, member),  \
-			sizeof(((struct structure *)0)->member) \
+const char *const vm_device_kind_words[] = {[VM_DISK] = "disk", [VM_NIC] = "nic", NULL};
+
+const char *const vm_huge_pages_words[] = {
+	[HUGE_PAGES_IF_ANY] = "auto",
+	[HUGE_PAGES_NEVER] = "never",
+	[HUGE_PAGES_ALWAYS] = "always",
+	NULL,
+};
+
+const char *const vm_sandbox_words[] = {
+	[VM_SANDBOX_ON] = "on",
+	[VM_SANDBOX_LOG] = "log",
+	[VM_SANDBOX_OFF] = "off",
+	NULL,
+};
+
+int vm_word_find(const char *const *words, const char *text)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], text) == 0)
+			return i;
+	return -1;
+}
+
+#define FIELD(key, type, structure, member)                           \
+	{                                                             \
+		key, type, offsetof(struct structure, member),        \
+			sizeof(((struct structure *)0)->member), NULL \
+	}
+
+#define WORD_FIELD(key, structure, member, words)                                            \
+	{                                                                                    \
+		key, FIELD_WORD, offsetof(struct structure, member), sizeof(unsigned), words \
 	}
 
 static const struct field vm_fields[] = {
 	FIELD("name", FIELD_TEXT, vm_description, name),
 	FIELD("memory_bytes", FIELD_UINT64, vm_description, memory_bytes),
-	FIELD("huge_pages", FIELD_UNSIGNED, vm_description, huge_pages),
+	WORD_FIELD("huge_pages", vm_description, huge_pages, vm_huge_pages_words),
 	FIELD("vcpus", FIELD_UNSIGNED, vm_description, vcpu_count),
 	FIELD("hypervisor_cpu", FIELD_INT, vm_description, hypervisor_cpu),
 	FIELD("poll_ns_max", FIELD_UINT64, vm_description, poll_ns_max),
@@ -35,12 +65,12 @@ static const struct field vm_fields[] = {
 	FIELD("command_line", FIELD_TEXT, vm_description, command_line),
 	FIELD("user", FIELD_TEXT, vm_description, user),
 	FIELD("grace_ns", FIELD_UINT64, vm_description, grace_ns),
-	FIELD("sandbox", FIELD_UNSIGNED, vm_description, sandbox),
+	WORD_FIELD("sandbox", vm_description, sandbox, vm_sandbox_words),
 	{0},
 };
 
 static const struct field device_fields[] = {
-	FIELD("kind", FIELD_UNSIGNED, vm_device, kind),
+	WORD_FIELD("kind", vm_device, kind, vm_device_kind_words),
 	FIELD("name", FIELD_TEXT, vm_device, name),
 	FIELD("socket", FIELD_TEXT, vm_device, socket),
 	FIELD("is_sluiced", FIELD_BOOL, vm_device, is_sluiced),
@@ -54,6 +84,8 @@ static json_t *encode_field(const struct field *field, const void *structure)
 	switch (field->type) {
 	case FIELD_TEXT:
 		return json_string(at);
+	case FIELD_WORD:
+		return json_string(field->words[*(const unsigned *)at]);
 	case FIELD_UNSIGNED:
 		return json_integer(*(const unsigned *)at);
 	case FIELD_INT:
@@ -97,6 +129,16 @@ static bool decode_text(const json_t *value, char *at, size_t size)
 	return text && (size_t)snprintf(at, size, "%s", text) < size;
 }
 
+static bool decode_word(const json_t *value, const struct field *field, void *at)
+{
+	const char *text = json_string_value(value);
+	int place = text ? vm_word_find(field->words, text) : -1;
+
+	if (place >= 0)
+		*(unsigned *)at = (unsigned)place;
+	return place >= 0;
+}
+
 static bool decode_number(const json_t *value, const struct field *field, void *at)
 {
 	json_int_t number = json_integer_value(value);
@@ -120,6 +162,8 @@ static bool decode_field(const struct field *field, const json_t *value, void *s
 
 	if (field->type == FIELD_TEXT)
 		return decode_text(value, at, field->size);
+	if (field->type == FIELD_WORD)
+		return decode_word(value, field, at);
 	if (field->type != FIELD_BOOL)
 		return decode_number(value, field, at);
 	*(bool *)at = json_is_true(value);
@@ -158,25 +202,17 @@ static int decode_devices(
 
 	if (count > VM_DEVICES_MAX)
 		return error_set(error, -EINVAL, "too many devices");
-	for (unsigned i = 0; i < count && result == 0; i++) {
-		struct vm_device *device = &description->devices[i];
-
-		result = decode_fields(device_fields, json_array_get(devices, i), device, error);
-		if (result == 0 && device->kind > VM_NIC)
-			result = error_set(error, -EINVAL, "a device of no kind");
-	}
+	for (unsigned i = 0; i < count && result == 0; i++)
+		result = decode_fields(
+			device_fields, json_array_get(devices, i), &description->devices[i], error);
 	description->device_count = (unsigned)count;
 	return result;
 }
 
-static int check_ranges(const struct vm_description *description, struct error *error)
+static int check_vcpu_count(const struct vm_description *description, struct error *error)
 {
 	if (description->vcpu_count < 1 || description->vcpu_count > VCPUS_MAX)
 		return error_set(error, -EINVAL, "'vcpus' is out of range");
-	if (description->huge_pages > HUGE_PAGES_ALWAYS)
-		return error_set(error, -EINVAL, "'huge_pages' is out of range");
-	if (description->sandbox > VM_SANDBOX_OFF)
-		return error_set(error, -EINVAL, "'sandbox' is out of range");
 	return 0;
 }
 
@@ -190,7 +226,7 @@ int vm_description_decode(const char *text, struct vm_description *description, 
 		return error_set(error, -EINVAL, "not JSON");
 	result = decode_fields(vm_fields, object, description, error);
 	if (result == 0)
-		result = check_ranges(description, error);
+		result = check_vcpu_count(description, error);
 	if (result == 0)
 		result = decode_cores(json_object_get(object, "guest_cores"), description, error);
 	if (result == 0)

@@ -50,6 +50,14 @@ struct vm_description {
 	enum vm_sandbox sandbox;
 };
 
+/* What these are called, in JSON and by people: by value, and NULL at the end. */
+extern const char *const vm_device_kind_words[];
+extern const char *const vm_huge_pages_words[];
+extern const char *const vm_sandbox_words[];
+
+/* Which of the words that is; -1 if none. */
+int vm_word_find(const char *const *words, const char *text);
+
 /* A new reference, or NULL. */
 json_t *vm_description_encode(const struct vm_description *description);
 

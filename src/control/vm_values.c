@@ -32,7 +32,8 @@ static void memory_values(const struct vm_settings *settings, const char *parent
 		return;
 	path_key(path, parent, "memory");
 	if (!description->memory_bytes || description->memory_bytes % HUGE_PAGE_BYTES)
-		problems_add(problems, path, "'%s' is not a multiple of 2 MiB above 0",
+		problems_add(problems, path,
+			"'%s' is not a multiple of 2 MiB above 0; write it like 512MiB",
 			settings->memory);
 	else if (description->memory_bytes > MEMORY_BYTES_MAX)
 		problems_add(problems, path, "'%s' is too large; at most 64TiB are possible",
@@ -42,24 +43,15 @@ static void memory_values(const struct vm_settings *settings, const char *parent
 static void huge_page_values(const struct vm_settings *settings, const char *parent,
 	struct vm_description *description, struct problems *problems)
 {
-	static const char *const words[] = {
-		[HUGE_PAGES_IF_ANY] = "auto",
-		[HUGE_PAGES_NEVER] = "never",
-		[HUGE_PAGES_ALWAYS] = "always",
-	};
+	const char *text = settings->huge_pages;
+	int place = text ? vm_word_find(vm_huge_pages_words, text) : (int)HUGE_PAGES_IF_ANY;
 	char path[PROBLEM_PATH_BYTES];
 
-	description->huge_pages = HUGE_PAGES_IF_ANY;
-	for (unsigned i = 0; settings->huge_pages && i < sizeof words / sizeof *words; i++)
-		if (strcmp(settings->huge_pages, words[i]) == 0) {
-			description->huge_pages = (enum huge_pages)i;
-			return;
-		}
-	if (!settings->huge_pages)
+	description->huge_pages = place < 0 ? HUGE_PAGES_IF_ANY : (enum huge_pages)place;
+	if (place >= 0)
 		return;
 	path_key(path, parent, "huge_pages");
-	problems_add(
-		problems, path, "'%s' is not one of auto, never, always", settings->huge_pages);
+	problems_add(problems, path, "'%s' is not one of auto, never, always", text);
 }
 
 static void cpu_values(const struct vm_settings *settings, const char *parent,

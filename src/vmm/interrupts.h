@@ -6,7 +6,8 @@
  * what the guest wrote into an MSI-X table; one that is masked, or never set, reaches nobody: what is
  * written to its eventfd meanwhile stays in it (the eventfd is readable), and is delivered by unmasking.
  *
- * All functions lock; they are for set-up and configuration, not for the fast path.
+ * Any thread may use this. What changes something locks, and may make a system call: it is for set-up and for
+ * what guests configure, not for the fast path, which needs only the eventfds.
  */
 #ifndef SLUICE_VMM_INTERRUPTS_H
 #define SLUICE_VMM_INTERRUPTS_H
@@ -40,7 +41,10 @@ int interrupts_add_message(struct interrupts *interrupts, struct error *error);
 /* The eventfd that sends the message; the same all its life; owned by `interrupts`. */
 int interrupts_message_fd(const struct interrupts *interrupts, unsigned message);
 
-/* What the guest wrote into its table. Returns 0 or KVM's negative errno. */
+/*
+ * What the guest wrote into its table. Returns 0; -EINVAL for an address that is not the local APICs'; or KVM's
+ * negative errno: then it is masked.
+ */
 int interrupts_set_message(struct interrupts *interrupts, unsigned message, uint64_t address,
 	uint32_t data, bool is_masked);
 

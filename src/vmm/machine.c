@@ -222,9 +222,7 @@ static int create_virtio(struct machine *machine, struct error *error)
 		.vm_fd = machine->vm_fd,
 		.memory = &machine->memory,
 		.interrupts = machine->interrupts,
-		.registers = machine->registers,
 		.bus = machine->bus,
-		.service = machine->service,
 	};
 	const struct machine_config *config = machine->config;
 

@@ -273,7 +273,7 @@ SHOWN = {"name": "web", "pid": 4711, "vcpus": 2, "memory_bytes": 512 << 20, "is_
          "guest_cores": [2, 3], "hypervisor_cpu": 1, "poll_ns_max": 50000, "are_cores_dedicated": True,
          "has_exit_rings": False, "kernel": "/vmlinuz", "initrd": "", "command_line": "quiet", "reboots": 1,
          "is_stopping": False,
-         "devices": [{"kind": 0, "name": "gold", "socket": "/run/sluice/gold.sock", "is_sluiced": True}]}
+         "devices": [{"kind": "disk", "name": "gold", "socket": "/run/sluice/gold.sock", "is_sluiced": True}]}
 
 
 def test_running_vms_are_listed_and_dead_ones_are_not(tmp_path):

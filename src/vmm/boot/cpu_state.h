@@ -15,10 +15,9 @@ struct cpu_state_config {
 	unsigned index; /* its APIC ID as well; vCPU 0 is the one that boots */
 	unsigned vcpu_count;
 	bool is_core_dedicated; /* tell the guest that its vCPUs are never descheduled (KVM_HINTS_REALTIME) */
-	/* What hypervisor leaf 0x40000100 says of exit rings (exits/exit_ring_abi.h); 0 bytes: none. */
-	uint32_t exit_ring_leaf[4]; /* eax, ebx, ecx, edx of leaf 0x40000101 */
 	bool has_exit_rings;
-	struct boot_entry entry; /* of vCPU 0 */
+	uint32_t exit_ring_leaf[4]; /* if so: eax to edx of leaf SLUICE_CPUID_EXIT_RINGS */
+	struct boot_entry entry;    /* of vCPU 0 */
 };
 
 /* Returns 0 or a negative errno with `error` set. The vCPU has not run yet. */

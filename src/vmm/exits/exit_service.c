@@ -170,18 +170,6 @@ void exit_service_leave(struct exit_service *service)
 		pthread_mutex_unlock(&service->lock);
 }
 
-void exit_service_run(
-	struct exit_service *service, void (*function)(void *argument), void *argument)
-{
-	if (service->config.is_split) {
-		sidecore_call(service->config.sidecore, function, argument);
-		return;
-	}
-	pthread_mutex_lock(&service->lock);
-	function(argument);
-	pthread_mutex_unlock(&service->lock);
-}
-
 /* ---- from the first exit to the last ---- */
 
 static void attach(void *argument)

@@ -4,9 +4,9 @@
  * Theory of operation. Split: the service is a poller of a sidecore. A vCPU's thread that leaves KVM_RUN
  * posts its exit in its slot (exit_slot.h) and waits; the sidecore finds it, looks the reason up in the exit
  * table, has the registers' device answer, and releases the thread. Coalesced writes are drained in the same
- * poll, always before an exit of the same VM is handled, so that the guest's order is kept. When the
- * poller parks, coalescing is switched off (each write is then an exit, which rings the poller's
- * doorbell), so nothing that the guest wrote stays unseen while nobody polls.
+ * poll, always before an exit of the same VM is handled, so that the guest's order is kept. Coalescing is off
+ * until a burst of writes has earned it (coalescing.h), and again when the poller parks: each write is then an
+ * exit, which rings the poller's doorbell, so nothing that the guest wrote stays unseen while nobody polls.
  *
  * Parking: the poller says that it is parked, then looks at the slots and the ring once more; a vCPU's thread
  * posts, then looks whether the poller is parked. With a full fence between the two steps on both sides,
@@ -15,8 +15,8 @@
  * Not split: the vCPU's thread does the same, under a lock. Nothing is coalesced then: nobody would look at the ring
  * before the guest's next exit, which may be never.
  *
- * In both cases one thing at a time happens to a VM's devices; whatever touches them from elsewhere uses
- * exit_service_run.
+ * In both cases one thing at a time happens to a VM's devices; what touches them besides exits does so on the
+ * sidecore, between exit_service_enter and exit_service_leave.
  */
 #ifndef SLUICE_VMM_EXITS_EXIT_SERVICE_H
 #define SLUICE_VMM_EXITS_EXIT_SERVICE_H
@@ -37,15 +37,11 @@ struct exit_service;
 struct sidecore *exit_service_sidecore(struct exit_service *service);
 
 /*
- * On the sidecore's thread, in a completion or a timer: begin and end touching devices. Costs nothing when
- * the split is on.
+ * On the sidecore's thread, in a completion, a timer or a poller of its own: begin and end touching devices. Costs
+ * nothing when the split is on.
  */
 void exit_service_enter(struct exit_service *service);
 void exit_service_leave(struct exit_service *service);
-
-/* From any other thread: have `function(argument)` done to the devices, and wait until it is. */
-void exit_service_run(
-	struct exit_service *service, void (*function)(void *argument), void *argument);
 
 /* ---- For the machine ---- */
 

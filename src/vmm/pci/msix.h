@@ -5,7 +5,7 @@
  * know whether it is masked. A vector is unmasked while MSI-X is enabled and neither the function nor the
  * vector is masked; only then does KVM know of it.
  *
- * All but the statistics is called where exits are handled.
+ * All is called where exits are handled, or while no vCPU runs; `waited` may be read by any thread.
  */
 #ifndef SLUICE_VMM_PCI_MSIX_H
 #define SLUICE_VMM_PCI_MSIX_H

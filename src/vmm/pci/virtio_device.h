@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "vmm/exits/exit_service.h"
 #include "vmm/interrupts.h"
 #include "vmm/pci/pci_bus.h"
 #include "vmm/vm_memory.h"
@@ -29,8 +28,8 @@ struct virtio_device_config {
 	char name[VIRTIO_DEVICE_NAME_BYTES]; /* as in log lines */
 	uint16_t type;			     /* VIRTIO_ID_BLOCK, VIRTIO_ID_NET */
 	char socket_path[108];
-	unsigned queue_count; /* of a disk; 0: as many as the back end has, up to the vCPUs */
-	uint16_t queue_size;
+	unsigned queue_count; /* of a disk; 0: one for each vCPU, as far as the back end has them */
+	uint16_t queue_size;  /* a power of two up to VIRTIO_PCI_QUEUE_SIZE_MAX */
 	unsigned vcpu_count;
 };
 
@@ -39,9 +38,7 @@ struct virtio_device_place {
 	int vm_fd;
 	const struct vm_memory *memory;
 	struct interrupts *interrupts;
-	struct registers *registers;
 	struct pci_bus *bus;
-	struct exit_service *service;
 };
 
 struct virtio_device;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/virtio_ids.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +24,6 @@
 #include "vmm/process/vm_control.h"
 
 _Static_assert(VM_DEVICES_MAX == PCI_FUNCTIONS_MAX, "a device is a function");
-
-#define VIRTIO_ID_NET 1u
-#define VIRTIO_ID_BLOCK 2u
 
 struct vm {
 	struct vm_description description;

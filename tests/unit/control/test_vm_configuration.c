@@ -168,6 +168,29 @@ static void a_long_path_of_any_letters_survives_as_well(void **state)
 	free(got);
 }
 
+/* As numbers they would be an enumeration's, which nobody who reads JSON has. */
+static void what_has_a_name_is_sent_by_it(void **state)
+{
+	struct vm_description *description = calloc(1, sizeof *description);
+	struct vm_settings *vm = load(
+		"{name: a, memory: 64MiB, kernel: /k, huge_pages: never, disks: [/d], nics: [/n]}");
+	json_t *encoded, *devices;
+
+	free(describe(vm, description));
+	description->sandbox = VM_SANDBOX_LOG;
+	encoded = vm_description_encode(description);
+	devices = json_object_get(encoded, "devices");
+	assert_string_equal(json_string_value(json_object_get(encoded, "huge_pages")), "never");
+	assert_string_equal(json_string_value(json_object_get(encoded, "sandbox")), "log");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(devices, 0), "kind")), "disk");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(devices, 1), "kind")), "nic");
+	json_decref(encoded);
+	configuration_free_vm(vm);
+	free(description);
+}
+
 static void little_need_be_said(void **state)
 {
 	struct vm_description *description = calloc(1, sizeof *description);
@@ -286,7 +309,8 @@ static void the_whole_is_checked_with_its_lines(void **state)
 	       "- {name: a, memory: 1, kernel: /vmlinuz}\n",
 		"sluice.yaml:2:54: vms[0].disks[0]: there is no disk 'gold'; there is: none\n"
 		"sluice.yaml:3:10: vms[1].name: 'a' is taken by vms[0]; choose another name\n"
-		"sluice.yaml:3:21: vms[1].memory: '1' is not a multiple of 2 MiB above 0\n");
+		"sluice.yaml:3:21: vms[1].memory: '1' is not a multiple of 2 MiB above 0; write it "
+		"like 512MiB\n");
 }
 
 int main(void)
@@ -296,6 +320,7 @@ int main(void)
 		cmocka_unit_test(a_description_survives_the_journey),
 		cmocka_unit_test(a_description_that_is_not_one_is_refused),
 		cmocka_unit_test(a_long_path_of_any_letters_survives_as_well),
+		cmocka_unit_test(what_has_a_name_is_sent_by_it),
 		cmocka_unit_test(little_need_be_said),
 		cmocka_unit_test(what_is_given_later_goes_before),
 		cmocka_unit_test(mistakes_are_named_with_their_mend),

@@ -76,7 +76,6 @@ int gold_create_device(struct error *error)
 	const struct virtio_device_place place = {.vm_fd = -1,
 		.memory = &gold.guest.memory,
 		.interrupts = gold.guest.interrupts,
-		.registers = gold.guest.registers,
 		.bus = gold.guest.bus};
 
 	memcpy(config.socket_path, gold.disk_config.socket_path, sizeof config.socket_path);

@@ -234,14 +234,16 @@ static void dropping_in_the_midst_lets_all_go_on(void **state)
 
 static void add_read(void *argument)
 {
+	exit_service_enter(service);
 	reads++;
+	exit_service_leave(service);
 }
 
 /* The thread sanitizer watches `reads`, which is not atomic. */
 static void *run_functions(void *argument)
 {
 	for (unsigned i = 0; i < 500; i++)
-		exit_service_run(service, add_read, NULL);
+		sidecore_call(exit_service_sidecore(service), add_read, NULL);
 	return NULL;
 }
 
