@@ -116,6 +116,19 @@ const struct net_device_config *net_device_config(const struct net_device *devic
 	return &device->config;
 }
 
+static void add_pair(
+	const struct net_pair *pair, unsigned index, struct net_device_statistics *statistics)
+{
+	struct net_pair_statistics *of_pair = &statistics->pairs[index];
+
+	of_pair->transmit_packets = counter_get(&pair->transmit_packets);
+	of_pair->receive_packets = counter_get(&pair->receive_packets);
+	statistics->transmit_packets += of_pair->transmit_packets;
+	statistics->receive_packets += of_pair->receive_packets;
+	statistics->transmit_bytes += counter_get(&pair->transmit_bytes);
+	statistics->receive_bytes += counter_get(&pair->receive_bytes);
+}
+
 void net_device_statistics(
 	const struct net_device *device, struct net_device_statistics *statistics)
 {
@@ -126,10 +139,6 @@ void net_device_statistics(
 		.is_link_up = tap_is_up(&device->tap),
 		.is_broken = __atomic_load_n(&device->served.is_broken, __ATOMIC_RELAXED),
 		.is_tap_made_here = device->tap.is_made_here,
-		.transmit_packets = counter_get(&device->transmit_packets),
-		.transmit_bytes = counter_get(&device->transmit_bytes),
-		.receive_packets = counter_get(&device->receive_packets),
-		.receive_bytes = counter_get(&device->receive_bytes),
 		.transmit_drops_malformed = counter_get(&device->transmit_drops_malformed),
 		.transmit_drops_link = counter_get(&device->transmit_drops_link),
 		.transmit_drops_refused = counter_get(&device->transmit_drops_refused),
@@ -139,4 +148,6 @@ void net_device_statistics(
 		.calls = counter_get(&device->served.calls),
 		.reconnects = connections ? connections - 1 : 0,
 	};
+	for (unsigned i = 0; i < device->config.pair_count; i++)
+		add_pair(&device->pairs[i], i, statistics);
 }
