@@ -130,6 +130,19 @@ static void look_at_tap(const struct net_device *device, struct net_device_stati
 	pthread_mutex_unlock(lock);
 }
 
+static void add_pair(
+	const struct net_pair *pair, unsigned index, struct net_device_statistics *statistics)
+{
+	struct net_pair_statistics *of_pair = &statistics->pairs[index];
+
+	of_pair->transmit_packets = counter_get(&pair->transmit_packets);
+	of_pair->receive_packets = counter_get(&pair->receive_packets);
+	statistics->transmit_packets += of_pair->transmit_packets;
+	statistics->receive_packets += of_pair->receive_packets;
+	statistics->transmit_bytes += counter_get(&pair->transmit_bytes);
+	statistics->receive_bytes += counter_get(&pair->receive_bytes);
+}
+
 void net_device_statistics(
 	const struct net_device *device, struct net_device_statistics *statistics)
 {
@@ -138,10 +151,6 @@ void net_device_statistics(
 	*statistics = (struct net_device_statistics){
 		.is_connected = __atomic_load_n(&device->is_connected, __ATOMIC_RELAXED),
 		.is_broken = __atomic_load_n(&device->served.is_broken, __ATOMIC_RELAXED),
-		.transmit_packets = counter_get(&device->transmit_packets),
-		.transmit_bytes = counter_get(&device->transmit_bytes),
-		.receive_packets = counter_get(&device->receive_packets),
-		.receive_bytes = counter_get(&device->receive_bytes),
 		.transmit_drops_malformed = counter_get(&device->transmit_drops_malformed),
 		.transmit_drops_link = counter_get(&device->transmit_drops_link),
 		.transmit_drops_refused = counter_get(&device->transmit_drops_refused),
@@ -152,4 +161,6 @@ void net_device_statistics(
 		.reconnects = connections ? connections - 1 : 0,
 	};
 	look_at_tap(device, statistics);
+	for (unsigned i = 0; i < device->config.pair_count; i++)
+		add_pair(&device->pairs[i], i, statistics);
 }

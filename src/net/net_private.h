@@ -101,6 +101,10 @@ struct net_pair {
 	struct net_receive receive;
 	struct net_transmit transmit;
 	unsigned running; /* how many of the two */
+
+	/* Written by the sidecore, read by others. */
+	uint64_t transmit_packets, transmit_bytes;
+	uint64_t receive_packets, receive_bytes;
 };
 
 struct net_device {
@@ -124,8 +128,6 @@ struct net_device {
 	uint64_t connections;
 
 	/* Written by the sidecore, read by others. */
-	uint64_t transmit_packets, transmit_bytes;
-	uint64_t receive_packets, receive_bytes;
 	uint64_t transmit_drops_malformed, transmit_drops_link, transmit_drops_refused;
 	uint64_t receive_drops_too_large, receive_drops_malformed;
 

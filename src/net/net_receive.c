@@ -157,6 +157,7 @@ static bool has_room_for_more(const struct net_receive *queue)
 static int deliver_packet(struct net_receive *queue, const struct net_read *read)
 {
 	struct net_device *device = queue->device;
+	struct net_pair *pair = &device->pairs[queue->pair];
 	int result = 1;
 
 	while (result > 0 && queue->done_bytes < (uint32_t)read->result && has_room_for_more(queue))
@@ -171,8 +172,8 @@ static int deliver_packet(struct net_receive *queue, const struct net_read *read
 		put_buffers_back(queue);
 		return 1;
 	}
-	counter_add(&device->receive_packets, 1);
-	counter_add(&device->receive_bytes, (uint32_t)read->result - device->header_bytes);
+	counter_add(&pair->receive_packets, 1);
+	counter_add(&pair->receive_bytes, (uint32_t)read->result - device->header_bytes);
 	give_buffers(queue);
 	begin_packet(queue);
 	return 1;
