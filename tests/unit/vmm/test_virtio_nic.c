@@ -177,7 +177,6 @@ static void create_device(unsigned pairs, unsigned vcpus)
 	const struct virtio_device_place place = {.vm_fd = -1,
 		.memory = &guest.memory,
 		.interrupts = guest.interrupts,
-		.registers = guest.registers,
 		.bus = guest.bus};
 
 	snprintf(config.socket_path, sizeof config.socket_path, "%s", back_end.socket_path);
