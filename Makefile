@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net test unit system bench bench-net fuzz lint install clean dependencies
+.PHONY: all demo demo-net test unit system soak bench bench-net fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -26,6 +26,10 @@ unit: dependencies
 
 system: dependencies
 	@tests/run system
+
+# Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
+soak: dependencies all
+	@SLUICE_SOAK=5 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/kvm/test_split_vm.py -k many_times
 
 # Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
 fuzz: dependencies

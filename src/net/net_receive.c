@@ -5,7 +5,8 @@
  * begun at once, each of which ends with a packet or with "there is none". Packets are delivered in
  * their order; one for which the guest has no buffers waits, keeps those that it has got, and keeps
  * others from being read: the tap's own queue fills up meanwhile, and the kernel drops what is too much.
- * So a guest without buffers costs nothing until it kicks.
+ * So a guest without buffers costs nothing until it kicks. Kernels without RWF_NOWAIT for taps (before 6.4)
+ * may let a read wait for a packet instead: then there is one at a time, and it is cancelled in the end.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -243,6 +244,12 @@ static void begin_read(struct net_receive *queue, struct net_read *read)
 	entry->rw_flags = tap->io_flags;
 }
 
+/* Reads that wait for packets get them in any order, so there is but one. */
+static unsigned reads_max(const struct net_receive *queue)
+{
+	return queue->device->tap.io_flags & RWF_NOWAIT ? NET_READS_PER_POLL : 1;
+}
+
 /* As many as there may be packets, and no more than may be moved in one poll if they are like the last. */
 static void adapt_window(struct net_receive *queue)
 {
@@ -260,8 +267,8 @@ static void adapt_window(struct net_receive *queue)
 	queue->window = was_full ? 2 * queue->window : (queue->window + 1) / 2;
 	if (queue->window > NET_BYTES_PER_POLL / queue->largest_bytes)
 		queue->window = NET_BYTES_PER_POLL / queue->largest_bytes;
-	if (queue->window > NET_READS_PER_POLL)
-		queue->window = NET_READS_PER_POLL;
+	if (queue->window > reads_max(queue))
+		queue->window = reads_max(queue);
 }
 
 /* Returns how many reads were begun. */
@@ -301,7 +308,10 @@ static bool arm_receive(struct served_queue *served)
 		return false;
 	if (queue->lacks_buffers)
 		return served_queue_arm(served);
-	return queue->read_count > 0 || queue->is_readable;
+	if (queue->read_count == 0)
+		return queue->is_readable;
+	/* A read that is under way wakes us when it is done. */
+	return queue->delivered == queue->read_count || queue->reads[queue->delivered].is_done;
 }
 
 static void tap_rang(struct doorbell *doorbell)
@@ -336,6 +346,9 @@ static void stop_receiving(struct served_queue *served)
 	struct net_receive *queue = receive_of(served);
 
 	put_buffers_back(queue);
+	for (unsigned i = 0; i < queue->read_count; i++)
+		if (!queue->reads[i].is_done)
+			sidecore_cancel(served->device->sidecore, &queue->reads[i].operation);
 	if (queue->tap_doorbell.is_watched)
 		sidecore_unwatch(&queue->tap_doorbell, tap_unwatched);
 }

@@ -257,7 +257,8 @@ static void find_offload(struct tap *tap)
 
 /*
  * A read must end at once if there is no packet. Kernels that know RWF_NOWAIT for taps take a
- * nonblocking descriptor for one that wants to be waited for; others have it the other way round.
+ * nonblocking descriptor for one that wants to be waited for. Of the others some have it the other
+ * way round, and some let a read wait in any case.
  */
 static void find_io_flags(struct tap *tap)
 {

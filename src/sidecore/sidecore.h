@@ -129,6 +129,9 @@ struct io_uring_sqe *sidecore_prepare(
  */
 void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *operation);
 
+/* Ask the kernel to give up an operation, if it still waits. It completes either way, with -ECANCELED if it was given up. */
+void sidecore_cancel(struct sidecore *sidecore, struct sidecore_operation *operation);
+
 /* The ring itself, for registering files and buffers. */
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore);
 

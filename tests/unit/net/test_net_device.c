@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/counter.h"
+#include "net/net_private.h"
 
 #define SPLIT 0ull
 #define PACKED FEATURE(VIRTIO_F_RING_PACKED)
@@ -292,6 +293,26 @@ static void a_guest_without_buffers_costs_nothing(void **state)
 	wire_close(&wire);
 }
 
+/* As on kernels without RWF_NOWAIT for taps. */
+static void reads_that_wait_for_packets_cost_nothing_and_end_with_the_queue(void **state)
+{
+	uint64_t rounds;
+
+	wire_open(&wire, 1);
+	wire.device->tap.io_flags = 0;
+	for (unsigned kind = 0; kind < RING_KINDS; kind++) {
+		wire_attach(&wire, ring_kinds[kind]);
+		for (unsigned round = 0; round < 10; round++)
+			receive_some(40);
+		usleep(100000);
+		rounds = sidecore_counters(wire.sidecore)->polls_idle;
+		usleep(200000);
+		assert_true(sidecore_counters(wire.sidecore)->polls_idle - rounds < 1000);
+		vhost_user_frontend_close(&wire.frontend);
+	}
+	wire_close(&wire);
+}
+
 /* ---- several queues ---- */
 
 static void only_pairs_that_are_served_get_packets(void **state)
@@ -517,6 +538,7 @@ int main(void)
 		cmocka_unit_test(a_packet_that_fits_no_buffer_is_dropped_and_counted),
 		cmocka_unit_test(a_buffer_without_room_for_the_header_breaks_its_ring_only),
 		cmocka_unit_test(a_guest_without_buffers_costs_nothing),
+		cmocka_unit_test(reads_that_wait_for_packets_cost_nothing_and_end_with_the_queue),
 		cmocka_unit_test(only_pairs_that_are_served_get_packets),
 		cmocka_unit_test(every_pair_transmits),
 		cmocka_unit_test(a_tap_that_was_made_here_stays_until_its_nic_is_removed),
