@@ -61,4 +61,4 @@ def test_a_polling_guests_io_causes_no_exits_and_qemus_causes_many(kvm):
         assert counts.per_request(counts.caused) <= CAUSED_MAX
     with io_guests.QemuGuest(kvm) as guest:
         qemu = counted_reads(guest, 1)
-    assert qemu.per_request(qemu.caused) >= TIMES_FEWER * sluice[1].per_request(sluice[1].caused)
+    assert qemu.per_request(qemu.caused) >= TIMES_FEWER * CAUSED_MAX  # Sluice has no more than that
