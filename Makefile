@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net test unit system soak bench bench-net fuzz lint install clean dependencies
+.PHONY: all demo demo-net test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -42,6 +42,10 @@ bench: dependencies all
 # Only the section on bandwidth promises; needs root.
 bench-net: dependencies all
 	@bench/gatekeeper --update
+
+# Only the section on exits per I/O; emulates a machine with KVM, which takes minutes.
+bench-exits: dependencies all
+	@bench/exits_per_io --update
 
 lint: dependencies all
 	@tools/lint
