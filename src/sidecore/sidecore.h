@@ -36,6 +36,8 @@ struct sidecore_config {
 	char name[SIDECORE_NAME_BYTES];
 	int cpu;	      /* the hypervisor core, or SIDECORE_NOT_PINNED */
 	uint64_t poll_ns_max; /* longest poll window; 0: never poll, always be notified */
+	/* sidecore_make_restricted_ring's, which is the sidecore's from then on; NULL: it makes its own */
+	const struct io_uring *restricted_ring;
 };
 
 /* What the sidecore has done since it started; written by its thread, readable by any. */
@@ -60,6 +62,14 @@ struct sidecore_counters {
  */
 int sidecore_start(
 	const struct sidecore_config *config, struct sidecore **sidecore, struct error *error);
+
+/*
+ * Make the io_uring of a sidecore that is started later, by a process that has shut itself in and may not make any:
+ * one by which descriptors that are open can be waited for, read and written, and nothing else be done.
+ *
+ * Returns 0 or a negative errno with the reason in `error`.
+ */
+int sidecore_make_restricted_ring(struct io_uring *ring, struct error *error);
 
 /* End the thread and free the sidecore. Everything attached must have been removed before. */
 void sidecore_stop(struct sidecore *sidecore);

@@ -36,6 +36,12 @@ struct sidecore {
 	struct error start_error;
 };
 
+/* A ring as a sidecore needs it, with these flags besides. Returns 0 or a negative errno. */
+int sidecore_open_ring(struct io_uring *ring, unsigned flags);
+
+/* Begin to use one that was made disabled. Returns 0 or a negative errno. */
+int sidecore_enable_ring(const struct io_uring *ring);
+
 /* One round of the loop. Returns whether it found any work. */
 bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns);
 

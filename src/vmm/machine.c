@@ -137,7 +137,7 @@ static bool is_core_shared(const struct machine_config *config, unsigned vcpu)
 	       (cpu != SIDECORE_NOT_PINNED && cpu == config->hypervisor_core.cpu);
 }
 
-static struct sidecore_config core_config(const struct machine_config *config)
+struct sidecore_config machine_hypervisor_core(const struct machine_config *config)
 {
 	struct sidecore_config core = config->hypervisor_core;
 
@@ -147,9 +147,22 @@ static struct sidecore_config core_config(const struct machine_config *config)
 	return core;
 }
 
+static int start_core(struct machine *machine, struct error *error)
+{
+	const struct sidecore_config core = machine_hypervisor_core(machine->config);
+
+	machine->sidecore = machine->config->sidecore;
+	return machine->sidecore ? 0 : sidecore_start(&core, &machine->sidecore, error);
+}
+
+static void stop_core(struct machine *machine)
+{
+	if (!machine->config->sidecore)
+		sidecore_stop(machine->sidecore);
+}
+
 static int create_service(struct machine *machine, struct error *error)
 {
-	const struct sidecore_config core = core_config(machine->config);
 	struct exit_service_config service = {
 		.is_split = machine->config->is_split,
 		.end = end_by_verdict,
@@ -160,7 +173,7 @@ static int create_service(struct machine *machine, struct error *error)
 	machine->registers = registers_create();
 	if (!machine->registers)
 		return error_set(error, result, "no memory for the map of registers");
-	result = sidecore_start(&core, &machine->sidecore, error);
+	result = start_core(machine, error);
 	if (result < 0)
 		goto fail_sidecore;
 	service.registers = machine->registers;
@@ -171,7 +184,7 @@ static int create_service(struct machine *machine, struct error *error)
 	return 0;
 
 fail_service:
-	sidecore_stop(machine->sidecore);
+	stop_core(machine);
 fail_sidecore:
 	registers_destroy(machine->registers);
 	return result;
@@ -180,7 +193,7 @@ fail_sidecore:
 static void destroy_service(struct machine *machine)
 {
 	exit_service_destroy(machine->service);
-	sidecore_stop(machine->sidecore);
+	stop_core(machine);
 	registers_destroy(machine->registers);
 }
 

@@ -27,7 +27,8 @@ struct machine_config {
 	bool are_cores_dedicated; /* halting, pausing and waiting do not exit */
 	bool is_split; /* exits are handled on the hypervisor core, not on the vCPU's own */
 	struct sidecore_config hypervisor_core;
-	int kernel_fd, initrd_fd; /* -1: none; kept open by the caller */
+	struct sidecore *sidecore; /* that core, running; NULL: it is started for the machine */
+	int kernel_fd, initrd_fd;  /* -1: none; kept open by the caller */
 	const char *command_line;
 	int console_input_fd, console_output_fd;
 	bool has_exit_rings;
@@ -44,6 +45,9 @@ enum machine_end {
 };
 
 struct machine;
+
+/* The hypervisor core as it has to be beside these vCPUs. */
+struct sidecore_config machine_hypervisor_core(const struct machine_config *config);
 
 /* The configuration and `kvm` outlive the machine. Returns 0 or a negative errno with `error` set. */
 int machine_create(const struct machine_config *config, const struct kvm *kvm,

@@ -5,9 +5,10 @@
  * Theory of operation. In the order in which each can still be done: the user (whose files are not the
  * administrator's), a network namespace without networks, no capabilities, no core file and no debugger, no
  * new privileges; then no files at all (Landlock), and only the system calls in sandbox_filter.c's
- * table (seccomp). All threads that are made later are bound by it, and so is whatever io_uring does for them,
- * except for seccomp: that is why there is more than one lock on each door. It leaves all that a
- * reboot needs: memory, threads, a VM of /dev/kvm's open descriptor, and connections to back ends.
+ * table (seccomp). All threads that are made later are bound by it. Seccomp does not see what io_uring does for
+ * them, so no ring can be made: there is the hypervisor core's alone, made before, which can do nothing but wait for,
+ * read and write what is open (sidecore_make_restricted_ring). It leaves all that a reboot needs: memory, threads, a
+ * VM of /dev/kvm's open descriptor, and connections to back ends.
  *
  * Without root the user stays, and so does the network namespace. A kernel without Landlock costs a warning.
  */

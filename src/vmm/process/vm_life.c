@@ -9,6 +9,8 @@
 
 #include "base/log.h"
 
+#define TRY_AGAIN_US 100000u
+
 struct vm_life {
 	const struct machine_config *config;
 	const struct kvm *kvm;
@@ -45,15 +47,46 @@ static void withdraw(struct vm_life *life, int end)
 	pthread_mutex_unlock(&life->lock);
 }
 
+static bool is_stopping(struct vm_life *life)
+{
+	bool is_stopping;
+
+	pthread_mutex_lock(&life->lock);
+	is_stopping = life->is_stopping;
+	pthread_mutex_unlock(&life->lock);
+	return is_stopping;
+}
+
+/* A back end that is being restarted costs a guest that runs a pause, so it costs one that reboots no more. */
+static bool should_try_again(struct vm_life *life, int result)
+{
+	return (result == -ENOENT || result == -ECONNREFUSED) && vm_life_reboots(life) &&
+	       !is_stopping(life);
+}
+
+static int create_machine(struct vm_life *life, struct machine **machine)
+{
+	int result = machine_create(life->config, life->kvm, machine, &life->error);
+
+	if (should_try_again(life, result))
+		log_warning("VM '%s': cannot boot again yet: %s", life->config->name,
+			life->error.message);
+	while (should_try_again(life, result)) {
+		usleep(TRY_AGAIN_US);
+		result = machine_create(life->config, life->kvm, machine, &life->error);
+	}
+	return result;
+}
+
 /* Returns how it ended, or a negative errno. */
 static int run_once(struct vm_life *life)
 {
 	struct machine *machine;
-	int result = machine_create(life->config, life->kvm, &machine, &life->error);
+	int result = create_machine(life, &machine);
 	int end = MACHINE_STOPPED;
 
 	if (result < 0)
-		return result;
+		return is_stopping(life) ? MACHINE_STOPPED : result;
 	if (publish(life, machine))
 		end = (int)machine_run(machine);
 	withdraw(life, end);

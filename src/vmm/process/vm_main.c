@@ -3,7 +3,8 @@
  * terminal; standard input and output are the guest's console.
  *
  * Theory of operation. First everything is opened, then the sandbox is entered, then the guest runs, on threads of
- * its own; this one serves the control socket and signals.
+ * its own; this one serves the control socket and signals. The hypervisor core runs from the first boot to the last
+ * end, since its io_uring is made before the sandbox, in which no other can be.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ struct vm {
 	struct vm_description description;
 	struct machine_config machine;
 	struct kvm kvm;
+	struct io_uring ring; /* the hypervisor core's */
 	struct control_server *server;
 	struct vm_control control;
 	struct vm_power power;
@@ -165,6 +167,8 @@ static int prepare(struct vm *vm, struct error *error)
 	if (result == 0)
 		result = open_control(vm, error);
 	if (result == 0)
+		result = sidecore_make_restricted_ring(&vm->ring, error);
+	if (result == 0)
 		result = enter_sandbox(vm, error);
 	return result;
 }
@@ -196,8 +200,17 @@ static void serve(struct vm *vm, struct vm_life *life)
 	}
 }
 
+/* Threads that are made from here on are in the sandbox. */
+static int start_hypervisor_core(struct vm *vm, struct error *error)
+{
+	struct sidecore_config core = machine_hypervisor_core(&vm->machine);
+
+	core.restricted_ring = &vm->ring;
+	return sidecore_start(&core, &vm->machine.sidecore, error);
+}
+
 /* Returns how the VM ended, or a negative errno. */
-static int run(struct vm *vm, struct error *error)
+static int live(struct vm *vm, struct error *error)
 {
 	struct vm_life *life;
 	int result = vm_life_begin(&vm->machine, &vm->kvm, &life, error);
@@ -217,6 +230,18 @@ static int run(struct vm *vm, struct error *error)
 	control_server_close(vm->server);
 	result = vm_life_end(life, error);
 	vm_power_free(&vm->power);
+	return result;
+}
+
+/* As `live`. */
+static int run(struct vm *vm, struct error *error)
+{
+	int result = start_hypervisor_core(vm, error);
+
+	if (result == 0)
+		result = live(vm, error);
+	if (result >= 0)
+		sidecore_stop(vm->machine.sidecore);
 	return result;
 }
 

@@ -2,6 +2,7 @@
 #include "../cmocka_all.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -22,14 +23,21 @@ struct machine {
 
 static enum machine_end ends[8]; /* of the first machine, the second, ... */
 static unsigned created, destroyed, pressed;
-static int creation_result;
+static int creation_result, later_creation_result; /* of the first machine, and of others */
+static unsigned creations_to_fail;		   /* of those, or UINT_MAX */
 static sem_t is_running; /* posted by each that runs until it is stopped */
 
 int machine_create(const struct machine_config *config, const struct kvm *kvm,
 	struct machine **machine, struct error *error)
 {
-	if (creation_result < 0)
-		return error_set(error, creation_result, "no machine today");
+	int result = created ? later_creation_result : creation_result;
+
+	if (created && creations_to_fail == 0)
+		result = 0;
+	if (created && creations_to_fail > 0 && creations_to_fail < UINT_MAX)
+		creations_to_fail--;
+	if (result < 0)
+		return error_set(error, result, "no machine today");
 	*machine = calloc(1, sizeof **machine);
 	sem_init(&(*machine)->stop, 0, 0);
 	created++;
@@ -146,10 +154,34 @@ static void a_machine_that_cannot_be_made_is_the_end(void **state)
 	struct vm_life *life;
 	struct error error;
 
+	created = 0;
 	creation_result = -ENODEV;
 	assert_int_equal(vm_life_begin(&config, NULL, &life, &error), 0);
 	assert_int_equal(vm_life_end(life, &error), -ENODEV);
 	assert_string_equal(error.message, "no machine today");
+}
+
+static void a_reboot_waits_for_back_ends(void **state)
+{
+	later_creation_result = -ECONNREFUSED;
+	creations_to_fail = 2;
+	ends[1] = MACHINE_OFF;
+	assert_int_equal(end(begin(MACHINE_RESET)), MACHINE_OFF);
+	assert_int_equal(created, 2);
+}
+
+static void a_reboot_that_waits_can_be_stopped(void **state)
+{
+	struct vm_life *life;
+
+	later_creation_result = -ENOENT;
+	creations_to_fail = UINT_MAX;
+	life = begin(MACHINE_RESET);
+	while (vm_life_reboots(life) == 0)
+		usleep(1000);
+	vm_life_stop(life);
+	assert_int_equal(end(life), MACHINE_STOPPED);
+	creations_to_fail = 0;
 }
 
 static void it_can_be_stopped(void **state)
@@ -296,6 +328,8 @@ int main(void)
 		cmocka_unit_test(a_reboot_is_another_machine),
 		cmocka_unit_test(a_machine_that_crashes_is_the_end),
 		cmocka_unit_test(a_machine_that_cannot_be_made_is_the_end),
+		cmocka_unit_test(a_reboot_waits_for_back_ends),
+		cmocka_unit_test(a_reboot_that_waits_can_be_stopped),
 		cmocka_unit_test(it_can_be_stopped),
 		cmocka_unit_test(stopping_it_during_a_reboot_ends_it),
 		cmocka_unit_test(a_power_button_comes_first_and_then_the_end),
