@@ -31,7 +31,8 @@ def run(directory, *words, program=SLUICE):
 @pytest.mark.parametrize("words, complaint", [
     ("", "there are 'vm run', 'vm list', 'vm show', 'vm stat', 'vm stop'"),
     ("rnu", "did you mean 'vm run'?"),
-    ("run", "'name' is missing"),
+    ("run", "'sluice vm run' needs the NAME of a VM in sluice.yaml, or --file"),
+    ("run --memory 64MiB", "'name' is missing"),
     ("run --memory", "'--memory' needs a value"),
     ("run --memroy 1GiB", "did you mean '--memory'?"),
     ("run a b", "takes one argument at most"),
