@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -108,6 +109,8 @@ static void become_program(const struct console *console, const struct vm_consol
 		dup2(console->input, STDIN_FILENO);
 	if (console->output >= 0)
 		dup2(console->output, STDOUT_FILENO);
+	/* What whoever started us had open is no business of a process that a guest may take over. */
+	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	sigprocmask(SIG_SETMASK, &console->old_signals, NULL);
 	execv(config->program, arguments);
 	fprintf(stderr, "sluice: cannot run %s: %s; is all of Sluice installed?\n", config->program,

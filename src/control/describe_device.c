@@ -27,6 +27,19 @@ static json_t *describe_statistics(const struct net_device_statistics *statistic
 	return description;
 }
 
+static json_t *describe_pairs(const struct net_device_statistics *statistics, unsigned count)
+{
+	json_t *pairs = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(
+			pairs, json_pack("{s:I, s:I}", "transmit_packets",
+				       (json_int_t)statistics->pairs[i].transmit_packets,
+				       "receive_packets",
+				       (json_int_t)statistics->pairs[i].receive_packets));
+	return pairs;
+}
+
 json_t *describe_device(const struct host *host, unsigned index)
 {
 	const struct net_device *device = host->nics[index].device;
@@ -41,9 +54,10 @@ json_t *describe_device(const struct host *host, unsigned index)
 	for (unsigned i = 0; i < NET_MAC_BYTES; i++)
 		snprintf(mac + (size_t)3 * i, sizeof mac - (size_t)3 * i,
 			i + 1 < NET_MAC_BYTES ? "%02x:" : "%02x", config->mac[i]);
-	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:o}", "socket",
+	return json_pack("{s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:o, s:o}", "socket",
 		config->socket_path, "mac", mac, "queues", (json_int_t)config->pair_count, "mtu",
 		(json_int_t)config->mtu, "is_connected", statistics.is_connected, "is_broken",
 		statistics.is_broken, "is_link_up", statistics.is_link_up, "is_tap_made_here",
-		statistics.is_tap_made_here, "statistics", describe_statistics(&statistics));
+		statistics.is_tap_made_here, "statistics", describe_statistics(&statistics),
+		"pairs", describe_pairs(&statistics, config->pair_count));
 }

@@ -71,6 +71,7 @@ int net_device_create(struct sidecore *sidecore, const struct net_device_config 
 		goto fail_memory;
 	}
 	new_one->config = *config;
+	pthread_mutex_init(&new_one->tap_lock, NULL);
 	new_one->header_bytes = sizeof(struct virtio_net_hdr_mrg_rxbuf);
 	served_device_init(&new_one->served, sidecore);
 	result = check_config(config, error);
@@ -93,6 +94,7 @@ fail_vhost:
 fail_tap:
 	netdev_watch_close(new_one->watch);
 fail_check:
+	pthread_mutex_destroy(&new_one->tap_lock);
 	free(new_one);
 fail_memory:
 	return error_prefix(error, result, "vNIC '%s': ", config->name);
@@ -106,6 +108,7 @@ void net_device_destroy(struct net_device *device, bool removes_tap)
 	vhost_user_backend_stop(device->vhost, -1);
 	tap_close(&device->tap, removes_tap);
 	netdev_watch_close(device->watch);
+	pthread_mutex_destroy(&device->tap_lock);
 	free(device);
 }
 
@@ -116,6 +119,30 @@ const struct net_device_config *net_device_config(const struct net_device *devic
 	return &device->config;
 }
 
+/* The device's thread may be opening it anew. */
+static void look_at_tap(const struct net_device *device, struct net_device_statistics *statistics)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)&device->tap_lock;
+
+	pthread_mutex_lock(lock);
+	statistics->is_link_up = tap_is_up(&device->tap);
+	statistics->is_tap_made_here = device->tap.is_made_here;
+	pthread_mutex_unlock(lock);
+}
+
+static void add_pair(
+	const struct net_pair *pair, unsigned index, struct net_device_statistics *statistics)
+{
+	struct net_pair_statistics *of_pair = &statistics->pairs[index];
+
+	of_pair->transmit_packets = counter_get(&pair->transmit_packets);
+	of_pair->receive_packets = counter_get(&pair->receive_packets);
+	statistics->transmit_packets += of_pair->transmit_packets;
+	statistics->receive_packets += of_pair->receive_packets;
+	statistics->transmit_bytes += counter_get(&pair->transmit_bytes);
+	statistics->receive_bytes += counter_get(&pair->receive_bytes);
+}
+
 void net_device_statistics(
 	const struct net_device *device, struct net_device_statistics *statistics)
 {
@@ -123,13 +150,7 @@ void net_device_statistics(
 
 	*statistics = (struct net_device_statistics){
 		.is_connected = __atomic_load_n(&device->is_connected, __ATOMIC_RELAXED),
-		.is_link_up = tap_is_up(&device->tap),
 		.is_broken = __atomic_load_n(&device->served.is_broken, __ATOMIC_RELAXED),
-		.is_tap_made_here = device->tap.is_made_here,
-		.transmit_packets = counter_get(&device->transmit_packets),
-		.transmit_bytes = counter_get(&device->transmit_bytes),
-		.receive_packets = counter_get(&device->receive_packets),
-		.receive_bytes = counter_get(&device->receive_bytes),
 		.transmit_drops_malformed = counter_get(&device->transmit_drops_malformed),
 		.transmit_drops_link = counter_get(&device->transmit_drops_link),
 		.transmit_drops_refused = counter_get(&device->transmit_drops_refused),
@@ -139,4 +160,7 @@ void net_device_statistics(
 		.calls = counter_get(&device->served.calls),
 		.reconnects = connections ? connections - 1 : 0,
 	};
+	look_at_tap(device, statistics);
+	for (unsigned i = 0; i < device->config.pair_count; i++)
+		add_pair(&device->pairs[i], i, statistics);
 }

@@ -74,6 +74,11 @@ struct net_device_statistics {
 	uint64_t kicks;			   /* from the guest: each cost it an exit */
 	uint64_t calls;			   /* interrupts sent to it */
 	uint64_t reconnects;
+
+	/* Of each pair of queues: how the packets are divided among the guest's CPUs. */
+	struct net_pair_statistics {
+		uint64_t transmit_packets, receive_packets;
+	} pairs[NET_PAIRS_MAX];
 };
 void net_device_statistics(
 	const struct net_device *device, struct net_device_statistics *statistics);

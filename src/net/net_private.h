@@ -15,6 +15,8 @@
 #ifndef SLUICE_NET_NET_PRIVATE_H
 #define SLUICE_NET_NET_PRIVATE_H
 
+#include <pthread.h>
+
 #include "device/served_queue.h"
 #include "net/net_device.h"
 #include "net/tap.h"
@@ -99,11 +101,16 @@ struct net_pair {
 	struct net_receive receive;
 	struct net_transmit transmit;
 	unsigned running; /* how many of the two */
+
+	/* Written by the sidecore, read by others. */
+	uint64_t transmit_packets, transmit_bytes;
+	uint64_t receive_packets, receive_bytes;
 };
 
 struct net_device {
 	struct net_device_config config;
 	struct tap tap;
+	pthread_mutex_t tap_lock; /* who opens it anew, and who looks at it from another thread */
 	struct netdev_watch *watch;
 	struct vhost_user_backend *vhost;
 	struct served_device served;
@@ -121,8 +128,6 @@ struct net_device {
 	uint64_t connections;
 
 	/* Written by the sidecore, read by others. */
-	uint64_t transmit_packets, transmit_bytes;
-	uint64_t receive_packets, receive_bytes;
 	uint64_t transmit_drops_malformed, transmit_drops_link, transmit_drops_refused;
 	uint64_t receive_drops_too_large, receive_drops_malformed;
 

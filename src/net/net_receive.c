@@ -121,16 +121,24 @@ static int fill_buffer(struct net_receive *queue, const struct net_read *read)
 	return 1;
 }
 
+/* Two lone bytes: the field need not be aligned, nor in one piece. */
+static void write_buffer_count(struct net_receive *queue)
+{
+	if (queue->device->header_bytes != sizeof(struct virtio_net_hdr_mrg_rxbuf))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		*queue->buffer_count[i] = (uint8_t)(queue->filled_count >> 8 * i);
+		/* Once more: who migrates the guest may have copied the page since the packet was. */
+		guest_memory_mark_dirty(queue->served.virtqueue.memory, queue->buffer_count[i], 1);
+	}
+}
+
 /* All of a packet becomes visible at once. */
 static void give_buffers(struct net_receive *queue)
 {
 	struct virtqueue *virtqueue = &queue->served.virtqueue;
 
-	/* Two lone bytes: the field need not be aligned, nor in one piece. */
-	if (queue->device->header_bytes == sizeof(struct virtio_net_hdr_mrg_rxbuf)) {
-		*queue->buffer_count[0] = (uint8_t)queue->filled_count;
-		*queue->buffer_count[1] = (uint8_t)(queue->filled_count >> 8);
-	}
+	write_buffer_count(queue);
 	if (virtqueue->batch_count + queue->filled_count > VIRTQUEUE_BATCH_MAX)
 		virtqueue_publish(virtqueue);
 	for (unsigned i = 0; i < queue->filled_count; i++) {
@@ -149,6 +157,7 @@ static bool has_room_for_more(const struct net_receive *queue)
 static int deliver_packet(struct net_receive *queue, const struct net_read *read)
 {
 	struct net_device *device = queue->device;
+	struct net_pair *pair = &device->pairs[queue->pair];
 	int result = 1;
 
 	while (result > 0 && queue->done_bytes < (uint32_t)read->result && has_room_for_more(queue))
@@ -163,8 +172,8 @@ static int deliver_packet(struct net_receive *queue, const struct net_read *read
 		put_buffers_back(queue);
 		return 1;
 	}
-	counter_add(&device->receive_packets, 1);
-	counter_add(&device->receive_bytes, (uint32_t)read->result - device->header_bytes);
+	counter_add(&pair->receive_packets, 1);
+	counter_add(&pair->receive_bytes, (uint32_t)read->result - device->header_bytes);
 	give_buffers(queue);
 	begin_packet(queue);
 	return 1;

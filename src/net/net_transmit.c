@@ -9,11 +9,15 @@
 
 /* ---- giving back ---- */
 
-static void count_result(struct net_device *device, const struct net_packet *packet, int result)
+static void count_result(
+	const struct net_transmit *queue, const struct net_packet *packet, int result)
 {
+	struct net_device *device = queue->device;
+	struct net_pair *pair = &device->pairs[queue->pair];
+
 	if (result >= 0) {
-		counter_add(&device->transmit_packets, 1);
-		counter_add(&device->transmit_bytes, packet->size_bytes - device->header_bytes);
+		counter_add(&pair->transmit_packets, 1);
+		counter_add(&pair->transmit_bytes, packet->size_bytes - device->header_bytes);
 	} else if (result == -EINVAL) {
 		counter_add(&device->transmit_drops_malformed, 1);
 	} else if (result == -EIO || result == -EBADFD || result == -EBADF) {
@@ -25,7 +29,7 @@ static void count_result(struct net_device *device, const struct net_packet *pac
 
 static void finish(struct net_transmit *queue, struct net_packet *packet, int result)
 {
-	count_result(queue->device, packet, result);
+	count_result(queue, packet, result);
 	virtqueue_push(&queue->served.virtqueue, &packet->chain, 0);
 	packet->next_free = queue->free_packets;
 	queue->free_packets = packet;

@@ -190,9 +190,11 @@ static void mend(void *opaque)
 	const struct tap_config config = device->tap.config;
 	struct error error;
 
+	pthread_mutex_lock(&device->tap_lock);
 	tap_close(&device->tap, false);
 	if (tap_open(&device->tap, &config, &error) < 0)
 		log_error("vNIC '%s': %s", device->config.name, error.message);
+	pthread_mutex_unlock(&device->tap_lock);
 	tap_set_offload(&device->tap, device->offload, (int)device->header_bytes);
 	net_device_look_at_link(device);
 }

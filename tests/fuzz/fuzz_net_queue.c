@@ -4,7 +4,7 @@
  * as a tap does.
  *
  * Whatever they are, every chain comes back once, what the tap gets is what the guest has sent, what the
- * guest gets is what the tap has sent, and nothing else of the guest's memory changes.
+ * guest gets is what the tap has sent, and nothing else of the guest's memory changes but buffers that it has lent.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -42,6 +42,7 @@ static bool is_started[2];
 struct plan {
 	struct driver_segment segments[SEGMENTS_MAX];
 	unsigned count;
+	bool is_lent; /* the device has it */
 };
 static struct plan plans[2][RING_SIZE];
 static unsigned next_plan[2];
@@ -107,6 +108,7 @@ static void take_over(const struct plan *plan, uint32_t size_bytes)
 static void collect(unsigned queue)
 {
 	struct driver_completion done[RING_SIZE];
+	struct plan *plan;
 	int count = driver_ring_poll(&rings[queue], done, RING_SIZE);
 
 	if (count < 0)
@@ -114,13 +116,24 @@ static void collect(unsigned queue)
 	for (int i = 0; i < count; i++) {
 		if (queue == TRANSMIT && done[i].size_bytes)
 			abort();
-		take_over(done[i].token, done[i].size_bytes);
+		plan = done[i].token;
+		plan->is_lent = false;
+		take_over(plan, done[i].size_bytes);
 	}
+}
+
+/* A packet that waits for more buffers, or that turned out too large, may have been put into these already. */
+static void take_over_what_is_lent(void)
+{
+	for (unsigned i = 0; i < RING_SIZE; i++)
+		if (plans[RECEIVE][i].is_lent)
+			take_over(&plans[RECEIVE][i], UINT32_MAX);
 }
 
 static void run(void)
 {
 	sidecore_here_run();
+	take_over_what_is_lent();
 	collect(RECEIVE);
 	collect(TRANSMIT);
 	if (memcmp(memory + DATA_AT, expected, DATA_BYTES) != 0)
@@ -146,8 +159,10 @@ static void add(struct script *script, unsigned queue)
 		left_bytes -= size_bytes;
 	}
 	if (driver_ring_add(&rings[queue], plan->segments, queue == TRANSMIT ? plan->count : 0,
-		    queue == TRANSMIT ? 0 : plan->count, plan) == 0)
-		next_plan[queue] = (number + 1) % RING_SIZE;
+		    queue == TRANSMIT ? 0 : plan->count, plan) < 0)
+		return;
+	plan->is_lent = true;
+	next_plan[queue] = (number + 1) % RING_SIZE;
 }
 
 static void add_receive(struct script *script)
@@ -252,6 +267,7 @@ static void reset(uint8_t options)
 	device.is_mergeable = options & 8;
 	memset(memory, 0, DATA_AT + DATA_BYTES);
 	memset(expected, 0, DATA_BYTES);
+	memset(plans, 0, sizeof plans);
 	next_plan[RECEIVE] = next_plan[TRANSMIT] = 0;
 	for (unsigned queue = 0; queue < 2; queue++) {
 		open_ring(queue, options);

@@ -258,7 +258,8 @@ static int start_ring(
 	if (result == 0)
 		result = tell_bells(link, index, ring);
 	if (result == 0)
-		result = vhost_user_tell_vring(connection, VHOST_USER_SET_VRING_ENABLE, index, 1);
+		result = vhost_user_tell_vring(connection, VHOST_USER_SET_VRING_ENABLE, index,
+			index < setup->served_count);
 	return result;
 }
 
@@ -277,14 +278,22 @@ static void ring_all_bells(const struct vhost_user_link_setup *setup)
 	}
 }
 
+/* A question that is answered only after all that has been said was dealt with. */
+static int wait_until_done(struct vhost_user_link *link)
+{
+	uint64_t ignored;
+
+	return vhost_user_ask_u64(&link->connection, VHOST_USER_GET_FEATURES, &ignored);
+}
+
+/* The driver's features are not the back end's alone: a control queue is none of its. */
 static int start(struct vhost_user_link *link, const struct vhost_user_link_setup *setup)
 {
 	struct vhost_user_connection *connection = &link->connection;
-	uint64_t ignored;
 	int result;
 
 	result = vhost_user_tell_u64(connection, VHOST_USER_SET_FEATURES,
-		setup->features | vhost_user_mandatory_features);
+		(setup->features & connection->offered) | vhost_user_mandatory_features);
 	if (result == 0)
 		result = share_memory(link);
 	if (result == 0)
@@ -294,10 +303,7 @@ static int start(struct vhost_user_link *link, const struct vhost_user_link_setu
 			result = start_ring(link, setup, i);
 	if (result == 0 && has(link, VHOST_USER_PROTOCOL_F_STATUS))
 		result = vhost_user_tell_u64(connection, VHOST_USER_SET_STATUS, DRIVER_STATUS);
-	/* A question that is answered only after all of that has been dealt with. */
-	if (result == 0)
-		result = vhost_user_ask_u64(connection, VHOST_USER_GET_FEATURES, &ignored);
-	return result;
+	return result == 0 ? wait_until_done(link) : result;
 }
 
 int vhost_user_link_start(struct vhost_user_link *link, const struct vhost_user_link_setup *setup,
@@ -310,6 +316,23 @@ int vhost_user_link_start(struct vhost_user_link *link, const struct vhost_user_
 			strerror(-result));
 	if (setup->is_continued)
 		ring_all_bells(setup);
+	return 0;
+}
+
+int vhost_user_link_set_served(struct vhost_user_link *link, unsigned ring_count,
+	const struct virtio_pci_ring *rings, unsigned served_count, struct error *error)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < ring_count && result == 0; i++)
+		if (rings[i].is_enabled)
+			result = vhost_user_tell_vring(&link->connection,
+				VHOST_USER_SET_VRING_ENABLE, i, i < served_count);
+	if (result == 0)
+		result = wait_until_done(link);
+	if (result < 0)
+		return error_set(error, result, "the back end does not serve other rings: %s",
+			strerror(-result));
 	return 0;
 }
 

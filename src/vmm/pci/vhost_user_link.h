@@ -40,6 +40,7 @@ struct vhost_user_link {
 struct vhost_user_link_setup {
 	uint64_t features; /* the driver's */
 	unsigned ring_count;
+	unsigned served_count; /* of the first; the others are set up, and not served yet */
 	const struct virtio_pci_ring *rings;
 	bool is_continued; /* another back end has served them before */
 };
@@ -71,6 +72,13 @@ static inline bool vhost_user_link_is_connected(const struct vhost_user_link *li
 /* Have the enabled rings served. Returns 0, or a negative errno with `error` set: then hang up. */
 int vhost_user_link_start(struct vhost_user_link *link, const struct vhost_user_link_setup *setup,
 	struct error *error);
+
+/*
+ * Have the first `served_count` of the rings that have been started served, and no others. They are when this
+ * returns 0; on a negative errno, with `error` set, hang up.
+ */
+int vhost_user_link_set_served(struct vhost_user_link *link, unsigned ring_count,
+	const struct virtio_pci_ring *rings, unsigned served_count, struct error *error);
 
 /* Tell the back end the rings' call_fd once more. */
 int vhost_user_link_set_calls(struct vhost_user_link *link, unsigned ring_count,

@@ -30,19 +30,26 @@ static unsigned smaller(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
 static int choose_queue_count(struct virtio_device *device, struct error *error)
 {
-	const unsigned most = smaller(device->link.queue_count_max, VIRTIO_PCI_QUEUES_MAX);
-	unsigned count = device->type->queue_count;
+	const struct virtio_type *type = device->type;
+	const unsigned room = VIRTIO_PCI_QUEUES_MAX - (type->control_features != 0);
+	const unsigned most = virtio_type_queue_count_max(
+		type, device->link.connection.offered, smaller(device->link.queue_count_max, room));
+	unsigned count = type->queues_each * device->config.queue_count;
 
 	if (count == 0)
-		count = device->config.queue_count;
-	if (count == 0)
-		count = smaller(most, device->config.vcpu_count ? device->config.vcpu_count : 1);
+		count = smaller(most, type->queues_each * larger(device->config.vcpu_count, 1));
 	if (count == 0 || count > most)
 		return error_set(error, -ENOTSUP, "the back end has %u queues, not %u",
-			device->link.queue_count_max, count);
+			device->link.queue_count_max, larger(count, type->queues_each));
 	device->queue_count = count;
+	device->has_control = virtio_type_has_control(type, count);
 	return 0;
 }
 
@@ -53,7 +60,7 @@ static int create_transport(struct virtio_device *device, struct error *error)
 		.type = device->type->id,
 		.class_code = device->type->class_code,
 		.features = virtio_device_features(device),
-		.queue_count = device->queue_count,
+		.queue_count = device->queue_count + device->has_control,
 		.queue_size_max = device->config.queue_size,
 		.config_bytes = device->type->config_bytes,
 		.wake_fd = device->wake_fd,

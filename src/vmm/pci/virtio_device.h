@@ -9,6 +9,10 @@
  * end has gone it connects again, for ever, and goes on where the in-flight region says (block devices), so
  * that a daemon that was killed or upgraded costs the guest a pause. Kicks and calls never pass here: the
  * doorbell's eventfd and the message's eventfd are given to the back end.
+ *
+ * A NIC with more than one pair of queues has a control queue besides, which no back end knows: the thread
+ * serves it (net_control.h), with or without a back end, since drivers wait for its answers without end. What
+ * the driver has said there is told to a back end that takes over, and forgotten when the driver begins anew.
  */
 #ifndef SLUICE_VMM_PCI_VIRTIO_DEVICE_H
 #define SLUICE_VMM_PCI_VIRTIO_DEVICE_H
@@ -28,8 +32,9 @@ struct virtio_device_config {
 	char name[VIRTIO_DEVICE_NAME_BYTES]; /* as in log lines */
 	uint16_t type;			     /* VIRTIO_ID_BLOCK, VIRTIO_ID_NET */
 	char socket_path[108];
-	unsigned queue_count; /* of a disk; 0: one for each vCPU, as far as the back end has them */
-	uint16_t queue_size;  /* a power of two up to VIRTIO_PCI_QUEUE_SIZE_MAX */
+	/* A NIC's are pairs. 0: one for each vCPU, as far as the back end has them. */
+	unsigned queue_count;
+	uint16_t queue_size; /* a power of two up to VIRTIO_PCI_QUEUE_SIZE_MAX */
 	unsigned vcpu_count;
 };
 

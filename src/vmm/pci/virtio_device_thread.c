@@ -41,7 +41,8 @@ static int ask_config(struct virtio_device *device, uint8_t *config, struct erro
 
 uint64_t virtio_device_features(const struct virtio_device *device)
 {
-	uint64_t features = device->link.connection.offered & device->type->features;
+	uint64_t features = virtio_type_features(
+		device->type, device->link.connection.offered, device->queue_count);
 
 	/* Where a packed ring stood is nowhere in it, should the back end be lost. */
 	if (!vhost_user_connection_has(
@@ -106,9 +107,13 @@ static int start(struct virtio_device *device, struct error *error)
 
 	if (!virtio_pci_begin_service(&device->transport, &service))
 		return 0;
+	virtio_device_begin_control(device, &service);
+	device->ring_count = virtio_device_ring_count(device, service.features);
+	device->served_count = virtio_device_served_count(device);
 	setup = (struct vhost_user_link_setup){
 		.features = service.features,
-		.ring_count = device->queue_count,
+		.ring_count = device->ring_count,
+		.served_count = device->served_count,
 		.rings = service.rings,
 		.is_continued = is_continued(device, service.number),
 	};
@@ -124,7 +129,7 @@ static int set_calls(struct virtio_device *device, struct error *error)
 	struct virtio_pci_ring rings[VIRTIO_PCI_QUEUES_MAX];
 
 	virtio_pci_rings(&device->transport, rings);
-	return vhost_user_link_set_calls(&device->link, device->queue_count, rings, error);
+	return vhost_user_link_set_calls(&device->link, device->ring_count, rings, error);
 }
 
 static int stop(struct virtio_device *device, struct error *error)
@@ -133,7 +138,7 @@ static int stop(struct virtio_device *device, struct error *error)
 
 	virtio_pci_rings(&device->transport, rings);
 	device->is_started = false;
-	return vhost_user_link_stop(&device->link, device->queue_count, rings, error);
+	return vhost_user_link_stop(&device->link, device->ring_count, rings, error);
 }
 
 /* A back end that does not let go of the rings is hung up on. */
@@ -181,7 +186,7 @@ static int serve_request(struct virtio_device *device, struct error *error)
 	return result == 1 ? virtio_device_refresh_config(device, error) : result;
 }
 
-static void drain(int event_fd)
+void virtio_device_drain(int event_fd)
 {
 	uint64_t value;
 
@@ -192,12 +197,12 @@ static void drain(int event_fd)
 
 static void serve_error(struct virtio_device *device)
 {
-	drain(device->link.error_fd);
+	virtio_device_drain(device->link.error_fd);
 	if (device->is_started)
 		virtio_pci_fail(&device->transport, "the back end has stopped a ring");
 }
 
-enum event { WAKE, SOCKET, REQUEST, BROKEN_RING, EVENTS };
+enum event { WAKE, SOCKET, REQUEST, BROKEN_RING, CONTROL, EVENTS };
 
 /* Returns 0, or a negative errno with the reason for which the back end is lost. */
 static int serve_back_end(
@@ -260,16 +265,19 @@ static void run_connected(struct virtio_device *device)
 		[SOCKET] = {.fd = device->link.connection.socket, .events = POLLIN},
 		[REQUEST] = {.fd = device->link.request_fd, .events = POLLIN},
 		[BROKEN_RING] = {.fd = device->link.error_fd, .events = POLLIN},
+		[CONTROL] = {.fd = virtio_device_control_fd(device), .events = POLLIN},
 	};
 	struct error error;
 	int result;
 
 	if (poll(events, EVENTS, -1) < 0)
 		return;
-	drain(device->wake_fd);
+	virtio_device_drain(device->wake_fd);
 	result = serve_back_end(device, events, &error);
 	if (result == 0 && !is_stopping(device))
 		result = follow_driver(device, &error);
+	if (result == 0 && events[CONTROL].revents)
+		result = virtio_device_serve_control(device, &error);
 	if (result < 0)
 		lose(device, error.message, &device->is_loss_logged);
 }
@@ -277,13 +285,18 @@ static void run_connected(struct virtio_device *device)
 static void run_disconnected(struct virtio_device *device)
 {
 	const uint64_t until_ns = clock_now_ns() + (uint64_t)device->reconnect_ms * NS_PER_MS;
+	struct error error;
 	uint64_t now_ns;
 
 	while (!is_stopping(device) && (now_ns = clock_now_ns()) < until_ns) {
-		struct pollfd event = {.fd = device->wake_fd, .events = POLLIN};
+		struct pollfd events[] = {{.fd = device->wake_fd, .events = POLLIN},
+			{.fd = virtio_device_control_fd(device), .events = POLLIN}};
 
-		if (poll(&event, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1) > 0)
-			drain(device->wake_fd);
+		if (poll(events, 2, (int)((until_ns - now_ns) / NS_PER_MS) + 1) <= 0)
+			continue;
+		virtio_device_drain(device->wake_fd);
+		/* Nobody is lost by it who is not there. */
+		(void)virtio_device_serve_control(device, &error);
 	}
 	if (!is_stopping(device))
 		try_to_return(device);

@@ -22,7 +22,7 @@
 		FEATURE(VIRTIO_BLK_F_TOPOLOGY) | FEATURE(VIRTIO_BLK_F_MQ) |    \
 		FEATURE(VIRTIO_BLK_F_DISCARD) | FEATURE(VIRTIO_BLK_F_WRITE_ZEROES))
 
-/* Not those that need a control queue: there is one pair of queues, and nobody to obey. */
+/* Not those by whose commands a back end would have to filter, offload or announce: it gets none. */
 #define NET_FEATURES                                                                  \
 	(FEATURE(VIRTIO_NET_F_CSUM) | FEATURE(VIRTIO_NET_F_GUEST_CSUM) |              \
 		FEATURE(VIRTIO_NET_F_MTU) | FEATURE(VIRTIO_NET_F_MAC) |               \
@@ -38,6 +38,14 @@ static void set_block_queue_count(uint8_t *config, uint16_t queue_count)
 		sizeof queue_count);
 }
 
+static void set_net_queue_count(uint8_t *config, uint16_t queue_count)
+{
+	const uint16_t pair_count = queue_count / 2;
+
+	memcpy(config + offsetof(struct virtio_net_config, max_virtqueue_pairs), &pair_count,
+		sizeof pair_count);
+}
+
 static const struct virtio_type types[] = {
 	{.id = VIRTIO_ID_BLOCK,
 		.noun = "disk",
@@ -45,6 +53,7 @@ static const struct virtio_type types[] = {
 		.class_code = 0x010000,
 		/* Up to write zeroes: back ends refuse to tell more than they know of. */
 		.config_bytes = 60,
+		.queues_each = 1,
 		.features = RING_FEATURES | BLOCK_FEATURES,
 		.set_queue_count = set_block_queue_count},
 	{.id = VIRTIO_ID_NET,
@@ -52,8 +61,10 @@ static const struct virtio_type types[] = {
 		.command = "sluice nic add",
 		.class_code = 0x020000,
 		.config_bytes = offsetof(struct virtio_net_config, mtu) + sizeof(uint16_t),
-		.queue_count = 2,
-		.features = RING_FEATURES | NET_FEATURES},
+		.queues_each = 2,
+		.features = RING_FEATURES | NET_FEATURES,
+		.control_features = FEATURE(VIRTIO_NET_F_CTRL_VQ) | FEATURE(VIRTIO_NET_F_MQ),
+		.set_queue_count = set_net_queue_count},
 };
 
 _Static_assert(offsetof(struct virtio_blk_config, unused1) + 3 == 60, "write zeroes end there");
@@ -64,4 +75,29 @@ const struct virtio_type *virtio_type_find(uint16_t id)
 		if (types[i].id == id)
 			return &types[i];
 	return NULL;
+}
+
+/* The control queue is ours; what it is for must be the back end's, too. */
+static uint64_t control_features(const struct virtio_type *type, uint64_t offered)
+{
+	return type->control_features & (offered | FEATURE(VIRTIO_NET_F_CTRL_VQ));
+}
+
+unsigned virtio_type_queue_count_max(
+	const struct virtio_type *type, uint64_t offered, unsigned queue_count_max)
+{
+	if (control_features(type, offered) != type->control_features &&
+		queue_count_max > type->queues_each)
+		return type->queues_each;
+	return queue_count_max - queue_count_max % type->queues_each;
+}
+
+uint64_t virtio_type_features(
+	const struct virtio_type *type, uint64_t offered, unsigned queue_count)
+{
+	uint64_t features = offered & type->features;
+
+	if (virtio_type_has_control(type, queue_count))
+		features |= control_features(type, offered);
+	return features;
 }

@@ -2,13 +2,17 @@
 #include "../cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
 #include "cli/nic_show.h"
 #include "cli/table.h"
+#include "cli/vm_console.h"
 #include "cli/vm_escape.h"
 #include "cli/workload.h"
 
@@ -291,6 +295,22 @@ static void escapes_are_not_for_the_guest(void **state)
 	}
 }
 
+/* `ls`, in the VM's place, looks for one that whoever started `sluice vm run` had open. */
+static void a_vm_gets_no_descriptors_but_its_console(void **state)
+{
+	int open_file = fcntl(STDERR_FILENO, F_DUPFD, 70), status;
+	struct vm_console_config config = {.program = "/bin/ls", .file = "/dev/null"};
+	struct error error;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", open_file);
+	config.argument = path;
+	status = vm_console_run(&config, &error);
+	close(open_file);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_vnic_is_shown_with_its_pairs),
 		cmocka_unit_test(traffic_is_shown_busiest_first),
 		cmocka_unit_test(escapes_are_not_for_the_guest),
+		cmocka_unit_test(a_vm_gets_no_descriptors_but_its_console),
 		cmocka_unit_test(a_workload_that_no_queue_can_hold_is_refused),
 	};
 

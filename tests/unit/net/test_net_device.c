@@ -3,11 +3,14 @@
 
 #include <sys/mman.h>
 
+#include "base/counter.h"
+
 #define SPLIT 0ull
 #define PACKED FEATURE(VIRTIO_F_RING_PACKED)
 #define EVENTS FEATURE(VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECT FEATURE(VIRTIO_RING_F_INDIRECT_DESC)
 #define MERGEABLE FEATURE(VIRTIO_NET_F_MRG_RXBUF)
+#define LOG_BYTES 4096u /* a bit per page: 128 MiB */
 
 static const uint64_t ring_kinds[] = {
 	SPLIT, SPLIT | EVENTS | INDIRECT, PACKED, PACKED | EVENTS | INDIRECT};
@@ -157,6 +160,57 @@ static void a_packet_waits_for_the_buffers_that_it_lacks(void **state)
 	wire_close(&wire);
 }
 
+static uint8_t *share_log(void)
+{
+	const struct vhost_user_log log = {.size_bytes = LOG_BYTES};
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	uint8_t *bits;
+
+	assert_int_equal(ftruncate(fd, LOG_BYTES), 0);
+	bits = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(bits, MAP_FAILED);
+	assert_int_equal(vhost_user_tell(&wire.frontend.connection, VHOST_USER_SET_LOG_BASE, &log,
+				 sizeof log, &fd, 1),
+		0);
+	close(fd);
+	return bits;
+}
+
+/* Has the page of that buffer been written to since it was asked? */
+static bool takes_dirt(uint8_t *bits, unsigned buffer)
+{
+	const uint64_t page = wire_address(&wire, (size_t)buffer * BUFFER_BYTES) / 4096;
+	const uint8_t bit = (uint8_t)(1u << page % 8);
+
+	return __atomic_fetch_and(&bits[page / 8], (uint8_t)~bit, __ATOMIC_ACQ_REL) & bit;
+}
+
+/* A migration copies the page with the header meanwhile; the count of buffers is written into it after that. */
+static void a_packet_that_has_waited_for_buffers_is_copied_again(void **state)
+{
+	struct driver_completion done;
+	bool is_dirty = false;
+	uint8_t *bits;
+
+	wire_open(&wire, 1);
+	assert_true(run("ip link set tap0 mtu 9000"));
+	wire_attach(&wire, SPLIT | MERGEABLE);
+	bits = share_log();
+	wire_offer(&wire, 0, BUFFER_BYTES);
+	wire_kick(&wire, 0);
+	wire_send(&wire, 3000, 3);
+	for (unsigned i = 0; i < 5000 && !(is_dirty = takes_dirt(bits, 0)); i++)
+		usleep(1000);
+	assert_true(is_dirty);
+	wire_offer(&wire, 2, BUFFER_BYTES);
+	wire_kick(&wire, 0);
+	assert_true(wire_wait(&wire, 0, &done));
+	assert_true(takes_dirt(bits, 0));
+	munmap(bits, LOG_BYTES);
+	vhost_user_frontend_close(&wire.frontend);
+	wire_close(&wire);
+}
+
 static void a_queue_that_waits_for_buffers_can_be_stopped_and_goes_on(void **state)
 {
 	struct driver_completion done;
@@ -214,6 +268,13 @@ static void a_buffer_without_room_for_the_header_breaks_its_ring_only(void **sta
 	wire_close(&wire);
 }
 
+static uint64_t rounds_of_the_sidecore(void)
+{
+	const struct sidecore_counters *counters = sidecore_counters(wire.sidecore);
+
+	return counter_get(&counters->polls_idle) + counter_get(&counters->polls_busy);
+}
+
 static void a_guest_without_buffers_costs_nothing(void **state)
 {
 	uint64_t rounds;
@@ -224,12 +285,9 @@ static void a_guest_without_buffers_costs_nothing(void **state)
 		if (send(wire.socket, frame, 64, MSG_DONTWAIT) < 0)
 			break;
 	usleep(100000);
-	rounds = sidecore_counters(wire.sidecore)->polls_idle +
-		 sidecore_counters(wire.sidecore)->polls_busy;
+	rounds = rounds_of_the_sidecore();
 	usleep(200000);
-	assert_true(sidecore_counters(wire.sidecore)->polls_idle +
-			    sidecore_counters(wire.sidecore)->polls_busy - rounds <
-		    1000);
+	assert_true(rounds_of_the_sidecore() - rounds < 1000);
 	vhost_user_frontend_close(&wire.frontend);
 	wire_close(&wire);
 }
@@ -396,6 +454,25 @@ static void a_tap_that_is_taken_away_is_made_again(void **state)
 	wire_close(&wire);
 }
 
+/* The thread sanitizer watches. */
+static void a_tap_that_is_made_again_can_be_looked_at(void **state)
+{
+	wire_open(&wire, 1);
+	wire_attach(&wire, SPLIT);
+	for (unsigned round = 0; round < 5; round++) {
+		unsigned before = if_nametoindex("tap0");
+
+		assert_true(run("ip link del tap0"));
+		for (unsigned i = 0; i < 50000 && (!wire_statistics(&wire).is_link_up ||
+							  if_nametoindex("tap0") == before);
+			i++)
+			usleep(100);
+		assert_true(wire_statistics(&wire).is_tap_made_here);
+	}
+	vhost_user_frontend_close(&wire.frontend);
+	wire_close(&wire);
+}
+
 /* ---- hostile ---- */
 
 static void memory_that_vanishes_breaks_the_ring_only(void **state)
@@ -435,6 +512,7 @@ int main(void)
 		cmocka_unit_test(what_is_on_the_wire_is_received_in_order),
 		cmocka_unit_test(a_large_packet_is_in_several_buffers_that_come_at_once),
 		cmocka_unit_test(a_packet_waits_for_the_buffers_that_it_lacks),
+		cmocka_unit_test(a_packet_that_has_waited_for_buffers_is_copied_again),
 		cmocka_unit_test(a_queue_that_waits_for_buffers_can_be_stopped_and_goes_on),
 		cmocka_unit_test(a_packet_that_fits_no_buffer_is_dropped_and_counted),
 		cmocka_unit_test(a_buffer_without_room_for_the_header_breaks_its_ring_only),
@@ -446,6 +524,7 @@ int main(void)
 		cmocka_unit_test(a_netdev_that_is_no_tap_is_refused),
 		cmocka_unit_test(a_tap_that_is_down_is_a_link_that_is_down),
 		cmocka_unit_test(a_tap_that_is_taken_away_is_made_again),
+		cmocka_unit_test(a_tap_that_is_made_again_can_be_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,10 +228,22 @@ static void the_transmitter_interrupts_when_output_is_written(void **state)
 	assert_false(take_interrupt());
 }
 
+static bool has_pipe_room(void)
+{
+	struct pollfd pipe_end = {.fd = output[1], .events = POLLOUT};
+
+	return poll(&pipe_end, 1, 0) == 1;
+}
+
+/* The port can be full for a moment while the pipe still takes what is in it. */
 static void fill(void)
 {
-	for (unsigned i = 0; in(UART_LSR)&UART_LSR_THRE; i++) {
-		assert_in_range(i, 0, 1 << 20);
+	unsigned i = 0;
+
+	while (has_pipe_room() || in(UART_LSR)&UART_LSR_THRE) {
+		if (!(in(UART_LSR)&UART_LSR_THRE))
+			continue;
+		assert_in_range(++i, 0, 1 << 20);
 		for (unsigned j = 0; j < FIFO_BYTES; j++)
 			out(UART_TX, (uint8_t)('a' + (i + j) % 26));
 	}
