@@ -16,7 +16,8 @@ demo: dependencies all
 demo-net: dependencies all
 	@demo/net
 
-# Everything: unit tests, the same under ASan and UBSan, clang-format and clang-tidy, guests in QEMU.
+# Everything: unit tests, the same under ASan, UBSan and TSan, clang-format and clang-tidy, guests in QEMU, and the split
+# VMM in a machine with KVM, which QEMU emulates where there is no /dev/kvm.
 # Ends with "N passed, N failed".
 test: dependencies
 	@tests/run
@@ -26,6 +27,9 @@ unit: dependencies
 
 system: dependencies
 	@tests/run system
+
+kvm: dependencies
+	@tests/run kvm
 
 # Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
 soak: dependencies all

@@ -6,18 +6,6 @@
 #include "cli/vm_find.h"
 #include "cli/vm_show.h"
 
-/* Its answer, or NULL after having said why there is none. */
-static json_t *ask(const char *name, const char *method, json_t *params)
-{
-	json_t *result = NULL;
-	struct error error;
-
-	if (vm_ask(name, method, params, &result, &error) == 0)
-		return result;
-	fprintf(stderr, "sluice: %s\n", error.message);
-	return NULL;
-}
-
 static void show_list(const json_t *vms)
 {
 	vm_show_list(vms, stdout);
@@ -47,7 +35,7 @@ int command_vm_show(const struct cli *cli, int argc, char **argv)
 
 	if (!name)
 		return EXIT_USAGE;
-	return cli_print(cli, ask(name, "vm.show", json_object()), show_one);
+	return cli_print(cli, vm_call(name, "vm.show", json_object()), show_one);
 }
 
 static void show_stopped(const json_t *result)
@@ -69,5 +57,5 @@ int command_vm_stop(const struct cli *cli, int argc, char **argv)
 	if (!name)
 		return EXIT_USAGE;
 	return cli_print(
-		cli, ask(name, "vm.stop", json_pack("{s:b}", "now", is_now)), show_stopped);
+		cli, vm_call(name, "vm.stop", json_pack("{s:b}", "now", is_now)), show_stopped);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,4 +89,15 @@ int vm_ask(
 	}
 	code = control_call(path, method, params, result, error);
 	return code == -ECONNREFUSED || code == -ENOENT ? not_running(name, error) : code;
+}
+
+json_t *vm_call(const char *name, const char *method, json_t *params)
+{
+	json_t *result = NULL;
+	struct error error;
+
+	if (vm_ask(name, method, params, &result, &error) == 0)
+		return result;
+	fprintf(stderr, "sluice: %s\n", error.message);
+	return NULL;
 }

@@ -18,4 +18,7 @@ json_t *vm_find_all(struct error *error);
 int vm_ask(
 	const char *name, const char *method, json_t *params, json_t **result, struct error *error);
 
+/* The same for commands, as cli_call: on failure the reason is printed, and NULL returned. */
+json_t *vm_call(const char *name, const char *method, json_t *params);
+
 #endif

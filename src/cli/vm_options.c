@@ -128,6 +128,10 @@ int vm_options_parse(int argc, char **argv, struct vm_options *options)
 	options->file = json_string_value(json_object_get(how, "file"));
 	options->config = json_string_value(json_object_get(how, "config"));
 	options->console = json_string_value(json_object_get(how, "console"));
+	if (!options->name && !options->file && json_object_size(settings) == 0)
+		return cli_misuse(
+			"'sluice vm run' needs the NAME of a VM in sluice.yaml, or --file, or "
+			"--name, --memory and --kernel");
 	if (options->name && options->file)
 		return cli_misuse("--file has one VM; drop '%s'", options->name);
 	return take_sandbox(how, &options->sandbox);

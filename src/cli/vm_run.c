@@ -20,8 +20,6 @@
 #include "control/vm_exit_status.h"
 #include "control/vm_values.h"
 
-#define CONFIGURATION_FILE_DEFAULT "/etc/sluice/sluice.yaml"
-
 static int fail(const struct error *error)
 {
 	fprintf(stderr, "sluice: %s\n", error->message);

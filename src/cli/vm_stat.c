@@ -1,24 +1,16 @@
 /* `sluice vm stat`: what a VM has counted, twice or more, and what sluiced has done for it meanwhile. */
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/units.h"
 #include "cli/command.h"
 #include "cli/vm_find.h"
 #include "cli/vm_stat_show.h"
+#include "cli/watch_options.h"
 #include "control/control_client.h"
 #include "control/vm_description.h"
-
-struct stat_options {
-	const char *name;
-	uint64_t interval_ns;
-	unsigned long count;
-};
 
 /* ---- I/Os, which sluiced counts ---- */
 
@@ -72,20 +64,9 @@ static void add_all_ios(const struct cli *cli, const json_t *shown, json_t *coun
 
 /* ---- looking again and again ---- */
 
-static json_t *ask(const char *name, const char *method)
-{
-	json_t *result = NULL;
-	struct error error;
-
-	if (vm_ask(name, method, json_object(), &result, &error) == 0)
-		return result;
-	fprintf(stderr, "sluice: %s\n", error.message);
-	return NULL;
-}
-
 static json_t *look(const struct cli *cli, const json_t *shown, const char *name)
 {
-	json_t *counted = ask(name, "vm.stat");
+	json_t *counted = vm_call(name, "vm.stat", json_object());
 
 	if (counted)
 		add_all_ios(cli, shown, counted);
@@ -103,16 +84,17 @@ static void wait_for(uint64_t duration_ns)
 }
 
 /* As JSON, what is counted so far, at once; as text, what happened in each interval. */
-static int run(const struct cli *cli, const struct stat_options *options, const json_t *shown)
+static int run(const struct cli *cli, const char *name, const struct watch_options *options,
+	const json_t *shown)
 {
-	json_t *before = look(cli, shown, options->name), *after;
+	json_t *before = look(cli, shown, name), *after;
 	int status = before ? EXIT_SUCCESS : EXIT_FAILURE;
 
 	if (before && cli->is_json)
 		status = cli_print(cli, json_incref(before), NULL);
 	for (unsigned long i = cli->is_json; i < options->count && status == EXIT_SUCCESS; i++) {
 		wait_for(options->interval_ns);
-		after = look(cli, shown, options->name);
+		after = look(cli, shown, name);
 		status = after ? EXIT_SUCCESS : EXIT_FAILURE;
 		if (after && cli->is_json)
 			status = cli_print(cli, json_incref(after), NULL);
@@ -126,61 +108,18 @@ static int run(const struct cli *cli, const struct stat_options *options, const 
 	return status;
 }
 
-/* ---- options ---- */
-
-/* Returns 0, or EXIT_USAGE after having complained. */
-static int take_option(struct stat_options *options, int code, const char *text)
-{
-	struct error error;
-	char *end;
-
-	if (code == 'i') {
-		if (units_parse_duration_ns(text, &options->interval_ns, &error) < 0)
-			return cli_misuse("--interval: %s", error.message);
-		if (options->interval_ns < 10 * NS_PER_MS || options->interval_ns > 3600 * NS_PER_S)
-			return cli_misuse("--interval: must be from 10ms to 1h");
-		return 0;
-	}
-	options->count = strtoul(text, &end, 10);
-	if (end == text || *end || *text == '-' || options->count == 0)
-		return cli_misuse("--count: '%s' is not a whole number above 0", text);
-	return 0;
-}
-
-static int parse(int argc, char **argv, struct stat_options *options)
-{
-	static const struct option table[] = {{"interval", required_argument, NULL, 'i'},
-		{"count", required_argument, NULL, 'c'}, {0}};
-	int code, status;
-
-	optind = 0;
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, ":", table, NULL)) >= 0) {
-		if (code == ':')
-			return cli_misuse("'%s' needs a value", argv[optind - 1]);
-		if (code == '?')
-			return cli_misuse(
-				"'sluice vm stat' does not understand '%s'", argv[optind - 1]);
-		status = take_option(options, code, optarg);
-		if (status)
-			return status;
-	}
-	if (optind != argc - 1)
-		return cli_misuse("'sluice vm stat' needs the name of one VM");
-	options->name = argv[optind];
-	return 0;
-}
-
 int command_vm_stat(const struct cli *cli, int argc, char **argv)
 {
-	struct stat_options options = {.interval_ns = NS_PER_S, .count = 1};
-	int status = parse(argc, argv, &options);
+	struct watch_options options = {.interval_ns = NS_PER_S, .count = 1};
+	int status = watch_options_parse(argc, argv, &options);
 	json_t *shown;
 
 	if (status)
 		return status;
-	shown = ask(options.name, "vm.show");
-	status = shown ? run(cli, &options, shown) : EXIT_FAILURE;
+	if (optind != argc - 1)
+		return cli_misuse("'sluice vm stat' needs the name of one VM");
+	shown = vm_call(argv[optind], "vm.show", json_object());
+	status = shown ? run(cli, argv[optind], &options, shown) : EXIT_FAILURE;
 	json_decref(shown);
 	return status;
 }

@@ -130,6 +130,23 @@ static void show_notifications(const struct period *period, FILE *to)
 }
 
 /* KVM's own numbers that have moved. */
+/* Of a machine that has them. */
+static void show_rings(const struct period *period, FILE *to)
+{
+	const json_t *rings = json_object_get(period->after, "exit_rings");
+	char answered[UNITS_TEXT_BYTES], others[UNITS_TEXT_BYTES], refused[UNITS_TEXT_BYTES];
+
+	if (!rings)
+		return;
+	fprintf(to,
+		"exit rings          %s/s answered, %s/s not waited for, %s/s refused, %" PRIu64
+		" stopped\n\n",
+		rate(answered, period, growth(period, "exit_rings", "synchronous")),
+		rate(others, period, growth(period, "exit_rings", "asynchronous")),
+		rate(refused, period, growth(period, "exit_rings", "refused")),
+		cli_number(rings, "stopped"));
+}
+
 static void show_kvm(const struct period *period, FILE *to)
 {
 	char text[UNITS_TEXT_BYTES];
@@ -216,6 +233,7 @@ void vm_stat_show(const json_t *before, const json_t *after, FILE *to)
 	show_exits(&period, to);
 	show_lost_time(&period, to);
 	show_notifications(&period, to);
+	show_rings(&period, to);
 	show_kvm(&period, to);
 	ios = show_devices(&period, to);
 	show_ios_per_exit(&period, ios, to);

@@ -17,6 +17,7 @@
 
 #include "control/problems.h"
 
+#define CONFIGURATION_FILE_DEFAULT "/etc/sluice/sluice.yaml"
 #define CONFIGURATION_BYTES_MAX (4u << 20)
 #define CONFIGURATION_SIDECORES_MAX 256u
 #define CONFIGURATION_POOLS_MAX 256u

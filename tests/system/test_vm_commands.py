@@ -31,7 +31,8 @@ def run(directory, *words, program=SLUICE):
 @pytest.mark.parametrize("words, complaint", [
     ("", "there are 'vm run', 'vm list', 'vm show', 'vm stat', 'vm stop'"),
     ("rnu", "did you mean 'vm run'?"),
-    ("run", "'name' is missing"),
+    ("run", "'sluice vm run' needs the NAME of a VM in sluice.yaml, or --file"),
+    ("run --memory 64MiB", "'name' is missing"),
     ("run --memory", "'--memory' needs a value"),
     ("run --memroy 1GiB", "did you mean '--memory'?"),
     ("run a b", "takes one argument at most"),
@@ -318,6 +319,7 @@ class Counting:
                               "count": 1000 * self.times}],
                 "lost_ns": {"count": 1, "sum": 10**7 * self.times, "p50": 5000, "p99": 9000, "p99.9": 9000, "max": 10000},
                 "notifications": {"handled_on_core": 500 * self.times}, "core": {"sleeps": 0},
+                "exit_rings": {"synchronous": 100 * self.times, "asynchronous": 0, "refused": 0, "stopped": 1},
                 "devices": [{"name": "gold", "socket": "/s", "is_connected": True, "is_active": True, "reconnects": 0}],
                 "kvm": {"exits": 2000 * self.times, "halt_exits": 5}}
 
@@ -326,7 +328,8 @@ def test_exits_are_shown_by_reason_and_class(tmp_path):
     with FakeVm(tmp_path, "web", {"vm.show": SHOWN, "vm.stat": Counting()}):
         shown = run(tmp_path, "stat", "--interval", "10ms", "web").stdout
     for line in (r"IO +synchronous +hypervisor core +500 +507", r"serial +write +asynchronous +coalescing +1k +1000",
-                 r"lost to exits +0.500 % of the vCPUs' time", r"p50 5us, p99 9us", r"exits +2k +2000",
+                 r"lost to exits +0.500 % of the vCPUs' time", r"p50 5us, p99 9us", r"exit rings +100/s answered, 0/s not waited for, 0/s refused, 1 stopped",
+                 r"exits +2k +2000",
                  r"gold +in use +0 +unknown"):
         assert re.search(line, shown), shown
     assert "halt_exits" not in shown

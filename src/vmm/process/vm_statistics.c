@@ -131,6 +131,28 @@ static json_t *describe_notifications(const struct machine_statistics *statistic
 		"coalesced_writes", number(statistics->service.coalesced_writes));
 }
 
+/* What guests have asked by exit rings, without an exit; NULL if there are none. */
+static json_t *describe_rings(const struct machine_statistics *statistics)
+{
+	uint64_t synchronous = 0, asynchronous = 0, refused = 0, interrupts = 0;
+	unsigned stopped = 0;
+
+	for (unsigned i = 0; i < statistics->vcpu_count; i++) {
+		const struct exit_ring_counters *ring = statistics->vcpus[i].by_ring;
+
+		if (!ring)
+			return NULL;
+		synchronous += counter_get(&ring->synchronous);
+		asynchronous += counter_get(&ring->asynchronous);
+		refused += counter_get(&ring->refused);
+		interrupts += counter_get(&ring->interrupts);
+		stopped += statistics->vcpus[i].ring_state != SLUICE_EXIT_RING_SERVED;
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "synchronous", number(synchronous),
+		"asynchronous", number(asynchronous), "refused", number(refused), "interrupts",
+		number(interrupts), "stopped", number(stopped));
+}
+
 static json_t *describe_core(const struct sidecore_counters *core)
 {
 	const struct {
@@ -199,7 +221,7 @@ static json_t *describe_kvm(const struct machine *machine, unsigned vcpu_count)
 json_t *vm_statistics_describe(const struct machine *machine)
 {
 	struct machine_statistics statistics;
-	json_t *description = json_object();
+	json_t *description = json_object(), *rings;
 
 	machine_statistics(machine, &statistics);
 	json_object_set_new(description, "at_ns", number(clock_now_ns()));
@@ -208,6 +230,9 @@ json_t *vm_statistics_describe(const struct machine *machine)
 	json_object_set_new(description, "accesses", describe_accesses(&statistics));
 	json_object_set_new(description, "lost_ns", describe_lost_time(&statistics));
 	json_object_set_new(description, "notifications", describe_notifications(&statistics));
+	rings = describe_rings(&statistics);
+	if (rings)
+		json_object_set_new(description, "exit_rings", rings);
 	json_object_set_new(description, "core", describe_core(statistics.core));
 	json_object_set_new(description, "devices", describe_devices(&statistics));
 	json_object_set_new(description, "kvm", describe_kvm(machine, statistics.vcpu_count));

@@ -1,7 +1,7 @@
 /* Disks as a driver meets them: through a vhost-user socket, on a real sidecore. */
 #include "../cmocka_all.h"
+#include "../open_descriptors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
@@ -371,17 +371,6 @@ static void a_read_only_disk_refuses_writes(void **state)
 }
 
 /* ---- front ends that come, go, and lie ---- */
-
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 static void two_hundred_front_ends_leave_no_descriptor_behind(void **state)
 {

@@ -1,7 +1,7 @@
 /* Back ends that are none: they hang up or answer nonsense at any point of the conversation. */
 #include "../cmocka_all.h"
+#include "../open_descriptors.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -49,17 +49,6 @@ static void *be_flaky(void *argument)
 		answer(socket, &message);
 	close(socket);
 	return NULL;
-}
-
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }
 
 /* Until the conversation has ended, for good or bad. */

@@ -78,13 +78,17 @@ void machine_statistics(const struct machine *machine, struct machine_statistics
 	static const struct register_counts none, serial = {.writes[EXIT_BY_COALESCING] = 5};
 	static struct exit_counters_of_vcpu by_vcpu[2];
 	static const struct exit_counters_of_core by_core[2] = {{.wakes = 1}, {.wakes = 2}};
+	static const struct exit_ring_counters by_ring[2] = {
+		{.synchronous = 4}, {.synchronous = 3}};
 
 	*statistics = (struct machine_statistics){.vcpu_count = 2, .core = &core};
+	statistics->vcpus[1].ring_state = SLUICE_EXIT_RING_BAD_REQUEST_INDEX;
 	by_vcpu[0].exits[2] = 10; /* KVM_EXIT_IO */
 	by_vcpu[1].exits[2] = 20;
 	for (unsigned i = 0; i < 2; i++) {
 		statistics->vcpus[i].by_vcpu = &by_vcpu[i];
 		statistics->vcpus[i].by_core = &by_core[i];
+		statistics->vcpus[i].by_ring = &by_ring[i];
 		if (!by_vcpu[i].lost_ns.count)
 			histogram_record(&by_vcpu[i].lost_ns, 1000 * (i + 1));
 	}
@@ -270,16 +274,18 @@ static void the_control_socket_says_what_is_counted(void **state)
 	struct vm_life *life = begin(RUNS_UNTIL_STOPPED);
 	struct vm_control control = {.description = description, .life = life};
 	json_t *answer, *entry;
-	json_int_t count, lost, exits, wakes;
+	json_int_t count, lost, exits, wakes, asked, stopped;
 	const char *class, *path;
 
 	sem_wait(&is_running);
 	answer = call(&control, "{\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"vm.stat\"}");
 	assert_int_equal(
-		json_unpack(answer, "{s:{s:[o], s:[{s:s, s:s}], s:{s:I}, s:{s:I}, s:{s:I}}}",
+		json_unpack(answer,
+			"{s:{s:[o], s:[{s:s, s:s}], s:{s:I}, s:{s:I}, s:{s:I}, s:{s:I, s:I}}}",
 			"result", "exits", &entry, "accesses", "class", &class, "path", &path,
 			"lost_ns", "count", &lost, "kvm", "exits", &exits, "notifications",
-			"wakes_of_vcpus", &wakes),
+			"wakes_of_vcpus", &wakes, "exit_rings", "synchronous", &asked, "stopped",
+			&stopped),
 		0);
 	assert_int_equal(json_unpack(entry, "{s:I}", "count", &count), 0);
 	assert_int_equal(count, 30);
@@ -288,6 +294,8 @@ static void the_control_socket_says_what_is_counted(void **state)
 	assert_int_equal(lost, 2);
 	assert_int_equal(exits, 200);
 	assert_int_equal(wakes, 3);
+	assert_int_equal(asked, 7);
+	assert_int_equal(stopped, 1);
 	json_decref(answer);
 	vm_life_stop(life);
 	end(life);
