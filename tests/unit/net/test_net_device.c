@@ -305,9 +305,10 @@ static void reads_that_wait_for_packets_cost_nothing_and_end_with_the_queue(void
 		for (unsigned round = 0; round < 10; round++)
 			receive_some(40);
 		usleep(100000);
-		rounds = sidecore_counters(wire.sidecore)->polls_idle;
+		rounds = counter_get(&sidecore_counters(wire.sidecore)->polls_idle);
 		usleep(200000);
-		assert_true(sidecore_counters(wire.sidecore)->polls_idle - rounds < 1000);
+		assert_true(
+			counter_get(&sidecore_counters(wire.sidecore)->polls_idle) - rounds < 1000);
 		vhost_user_frontend_close(&wire.frontend);
 	}
 	wire_close(&wire);

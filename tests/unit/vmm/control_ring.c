@@ -48,6 +48,15 @@ static uint8_t *answer_of(const struct control_ring *control)
 	return control->memory->host + control->data_at + ANSWER_OFFSET;
 }
 
+/*
+ * After the ring has said that it is there. A packed ring's descriptor is shown by one store of eight bytes and
+ * found by two of them, an order that the thread sanitizer does not see.
+ */
+__attribute__((no_sanitize_thread)) static uint8_t read_answer(const struct control_ring *control)
+{
+	return *answer_of(control);
+}
+
 void control_ring_send(
 	struct control_ring *control, const void *command, size_t bytes, size_t part_bytes)
 {
@@ -84,5 +93,5 @@ uint8_t control_ring_answer(struct control_ring *control)
 	if (count == 0)
 		return NO_ANSWER;
 	assert_int_equal(done.size_bytes, 1);
-	return *answer_of(control);
+	return read_answer(control);
 }
