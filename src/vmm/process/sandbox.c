@@ -90,14 +90,18 @@ static int become(const struct identity *identity, struct error *error)
 		error, -errno, "cannot become user '%s': %s", identity->name, strerror(errno));
 }
 
-/* The bounding set first: that takes a capability. */
+/* While there is the capability that this takes: another user has none. */
+static void bound_capabilities(void)
+{
+	for (unsigned long capability = 0; capability <= CAP_LAST_CAP; capability++)
+		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+}
+
 static int drop_capabilities(struct error *error)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct none[2] = {{0}};
 
-	for (unsigned long capability = 0; capability <= CAP_LAST_CAP; capability++)
-		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	if (syscall(SYS_capset, &header, none) == 0)
 		return 0;
@@ -128,8 +132,10 @@ int sandbox_enter(const struct sandbox_config *config, struct error *error)
 
 	if (result == 0)
 		result = leave_networks(error);
-	if (result == 0)
+	if (result == 0) {
+		bound_capabilities();
 		result = become(&identity, error);
+	}
 	if (result == 0)
 		result = drop_capabilities(error);
 	if (result == 0)

@@ -344,7 +344,7 @@ static uint64_t status_of(pid_t process, const char *key, int base)
 	return strtoull(line + strlen(key), NULL, base);
 }
 
-static void no_privileges_are_left(void **state)
+static void assert_no_privileges(const struct sandbox_config *config)
 {
 	int entered = eventfd(0, 0);
 	eventfd_t value;
@@ -352,7 +352,7 @@ static void no_privileges_are_left(void **state)
 
 	if (child == 0) {
 		log_set_level(LOG_LEVEL_ERROR);
-		eventfd_write(entered, sandbox_enter(&usual, NULL) == 0 ? 1 : 2);
+		eventfd_write(entered, sandbox_enter(config, NULL) == 0 ? 1 : 2);
 		for (;;)
 			poll(NULL, 0, -1);
 	}
@@ -360,11 +360,22 @@ static void no_privileges_are_left(void **state)
 	assert_int_equal(value, 1);
 	assert_int_equal(status_of(child, "\nCapEff:", 16), 0);
 	assert_int_equal(status_of(child, "\nCapPrm:", 16), 0);
+	if (geteuid() == 0) /* who has none cannot give them up for ever */
+		assert_int_equal(status_of(child, "\nCapBnd:", 16), 0);
 	assert_int_equal(status_of(child, "\nNoNewPrivs:", 10), 1);
 	assert_int_equal(status_of(child, "\nSeccomp:", 10), 2);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	close(entered);
+}
+
+static void no_privileges_are_left(void **state)
+{
+	const struct sandbox_config as_nobody = {.user = "nobody"};
+
+	assert_no_privileges(&usual);
+	if (geteuid() == 0)
+		assert_no_privileges(&as_nobody);
 }
 
 static int ask_for_the_signal_at_the_parents_end(void)
