@@ -44,17 +44,24 @@ uint64_t control_ring_address(const struct control_ring *control, const void *ar
 }
 
 /*
- * What the device has answered, or NO_ANSWER, and what is there from now on. A packed ring's descriptor is shown by one
- * store of eight bytes and found by two of them, an order that the thread sanitizer does not see.
+ * A packed ring's descriptor is shown by one store of eight bytes and found by two of them, an order that the
+ * thread sanitizer does not see.
  */
-__attribute__((no_sanitize_thread)) static uint8_t exchange_answer(
-	const struct control_ring *control, uint8_t next)
-{
-	uint8_t *answer = control->memory->host + control->data_at + ANSWER_OFFSET;
-	uint8_t was = *answer;
+#define ORDERED_BY_RING __attribute__((no_sanitize_thread))
 
-	*answer = next;
-	return was;
+static uint8_t *answer_of(const struct control_ring *control)
+{
+	return control->memory->host + control->data_at + ANSWER_OFFSET;
+}
+
+ORDERED_BY_RING static void forget_answer(const struct control_ring *control)
+{
+	*answer_of(control) = NO_ANSWER;
+}
+
+ORDERED_BY_RING static uint8_t read_answer(const struct control_ring *control)
+{
+	return *answer_of(control);
 }
 
 void control_ring_send(
@@ -71,7 +78,7 @@ void control_ring_send(
 		segments[count++] = (struct driver_segment){control->data_at + at, (uint32_t)part};
 	}
 	segments[count] = (struct driver_segment){control->data_at + ANSWER_OFFSET, 1};
-	exchange_answer(control, NO_ANSWER);
+	forget_answer(control);
 	assert_int_equal(driver_ring_add(&control->ring, segments, count, 1, control), 0);
 	driver_ring_publish(&control->ring);
 }
@@ -93,5 +100,5 @@ uint8_t control_ring_answer(struct control_ring *control)
 	if (count == 0)
 		return NO_ANSWER;
 	assert_int_equal(done.size_bytes, 1);
-	return exchange_answer(control, NO_ANSWER);
+	return read_answer(control);
 }
