@@ -81,7 +81,7 @@ class Job:
 
     def kill(self, signal="KILL"):
         """Sends a signal to all of its processes."""
-        self.machine.run(f"until [ -s {self.base}.pid ]; do sleep 0.01; done; kill -{signal} -- -$(cat {self.base}.pid)",
+        self.machine.run(f"until [ -s {self.base}.pid ]; do sleep 0.01; done; kill -{signal} -$(cat {self.base}.pid)",
                          limit_s=10, check=False)
 
     def wait(self, limit_s=120):
