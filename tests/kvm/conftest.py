@@ -7,6 +7,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import outer  # noqa: E402
 
+USER = "sluice-vm"
+
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory):
@@ -26,6 +28,17 @@ def kvm(machine):
         machine.restart()
         machine.is_suspect = False
     yield machine
+
+
+@pytest.fixture
+def user(kvm):
+    """The user that VMs run as by default, on a machine that is ours to change."""
+    if not kvm.is_emulated and kvm.run(f"id -u {USER} || true", check=False)[0]:
+        pytest.skip(f"this host has no user {USER}")
+    if kvm.is_emulated:
+        kvm.run(f"grep -q {USER} /etc/passwd || {{ echo '{USER}:x:990:990::/:/bin/false' >>/etc/passwd; "
+                f"echo '{USER}:x:990:' >>/etc/group; }}")
+    return USER
 
 
 @pytest.hookimpl

@@ -8,7 +8,6 @@ import pytest
 
 from outer import second_machine
 
-USER = "sluice-vm"
 # The guest's first process is a shell on its console; it reboots by the keyboard controller, as there is no BIOS.
 SHELL = "console=ttyS0 quiet panic=-1 mitigations=off reboot=k rdinit=/bin/sh"
 READY = "/ # "  # its prompt
@@ -44,17 +43,6 @@ class Vm:
         assert self.name not in self.kvm.run("sluice vm list")
         assert f"{self.name}.sock\n" not in self.kvm.run("ls $(ls -d /run/sluice/vms)")
         return said
-
-
-@pytest.fixture
-def user(kvm):
-    """The user that VMs run as by default, on a machine that is ours to change."""
-    if not kvm.is_emulated and kvm.run(f"id -u {USER} || true", check=False)[0]:
-        pytest.skip(f"this host has no user {USER}")
-    if kvm.is_emulated:
-        kvm.run(f"grep -q {USER} /etc/passwd || {{ echo '{USER}:x:990:990::/:/bin/false' >>/etc/passwd; "
-                f"echo '{USER}:x:990:' >>/etc/group; }}")
-    return USER
 
 
 @second_machine
@@ -178,8 +166,11 @@ def test_a_described_vm_has_its_disk_through_restarts_of_sluiced(kvm, user):
     assert re.search(r"gold +in use +0 +\d", kvm.run("sluice vm stat described"))
     daemon.kill()
     daemon.wait()
-    kvm.start_job("exec sluiced --config /tmp/sluice.yaml").wait_for("disks: 1")
+    daemon = kvm.start_job("exec sluiced --config /tmp/sluice.yaml")
+    daemon.wait_for("disks: 1")
     type_and_see("echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=4 count=1 iflag=direct; echo read$((1))", "read1")
     kvm.run(f"echo 'poweroff -f' >{keyboard}")
     status, said = job.wait(limit_s=60)
     assert status == 0 and "kept" in said, said
+    daemon.kill("TERM")
+    daemon.wait()

@@ -242,7 +242,7 @@ static int tell_bells(
 	return result;
 }
 
-static int start_ring(
+static int place_ring(
 	struct vhost_user_link *link, const struct vhost_user_link_setup *setup, unsigned index)
 {
 	struct vhost_user_connection *connection = &link->connection;
@@ -253,13 +253,31 @@ static int start_ring(
 	if (result == 0)
 		result = vhost_user_tell_vring(
 			connection, VHOST_USER_SET_VRING_BASE, index, base_of(setup, ring));
+	return result == 0 ? tell_addresses(link, index, ring) : result;
+}
+
+static int start_ring(
+	struct vhost_user_link *link, const struct vhost_user_link_setup *setup, unsigned index)
+{
+	int result = tell_bells(link, index, &setup->rings[index]);
+
 	if (result == 0)
-		result = tell_addresses(link, index, ring);
-	if (result == 0)
-		result = tell_bells(link, index, ring);
-	if (result == 0)
-		result = vhost_user_tell_vring(connection, VHOST_USER_SET_VRING_ENABLE, index,
-			index < setup->served_count);
+		result = vhost_user_tell_vring(&link->connection, VHOST_USER_SET_VRING_ENABLE,
+			index, index < setup->served_count);
+	return result;
+}
+
+/* A ring that runs would be stopped, and started again, for the place of another: so first all have one. */
+static int start_rings(struct vhost_user_link *link, const struct vhost_user_link_setup *setup)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < setup->ring_count && result == 0; i++)
+		if (setup->rings[i].is_enabled)
+			result = place_ring(link, setup, i);
+	for (unsigned i = 0; i < setup->ring_count && result == 0; i++)
+		if (setup->rings[i].is_enabled)
+			result = start_ring(link, setup, i);
 	return result;
 }
 
@@ -298,9 +316,8 @@ static int start(struct vhost_user_link *link, const struct vhost_user_link_setu
 		result = share_memory(link);
 	if (result == 0)
 		result = share_inflight(link, setup);
-	for (unsigned i = 0; i < setup->ring_count && result == 0; i++)
-		if (setup->rings[i].is_enabled)
-			result = start_ring(link, setup, i);
+	if (result == 0)
+		result = start_rings(link, setup);
 	if (result == 0 && has(link, VHOST_USER_PROTOCOL_F_STATUS))
 		result = vhost_user_tell_u64(connection, VHOST_USER_SET_STATUS, DRIVER_STATUS);
 	return result == 0 ? wait_until_done(link) : result;
