@@ -319,14 +319,15 @@ def machine_with_kvm(directory):
 
 
 def second_machine(test):
-    """An emulated machine gets stuck now and then: one failure in it may be the emulator's, two in a row, the second in a fresh
-    machine, are the code's. The first is reported as a warning. On a host with KVM there is no second try."""
+    """What every test here is (conftest.py). An emulated machine gets stuck now and then, or its kernel crashes: one failure in it may
+    be the emulator's, two in a row, the second in a fresh machine, are the code's. The first is reported as a warning. On a host with
+    KVM there is no second try."""
 
     @functools.wraps(test)
     def tried(kvm, **settings):
         try:
             test(kvm=kvm, **settings)
-        except (AssertionError, GuestError) as failure:
+        except (AssertionError, GuestError, OSError) as failure:
             if not kvm.is_emulated:
                 raise
             warnings.warn(f"{test.__name__}: a second try in a fresh outer machine, after: {failure}", stacklevel=1)

@@ -15,7 +15,6 @@ import time
 from outer import GuestError
 
 BOOT_LIMIT_S = 180
-USER = "sluice-vm"
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0"
 
 # The first program on the disk. A press of the power button is an input event, 24 bytes.
@@ -34,10 +33,6 @@ exec /bin/serve
 """
 
 MAKE_ROOT = f"""set -e
-grep -q {USER} /etc/passwd || {{
-    echo '{USER}:x:990:990::/:/bin/false' >>/etc/passwd
-    echo '{USER}:x:990:' >>/etc/group
-}}
 mkdir -p /tmp/pool
 [ -e /tmp/root.img ] && exit 0
 rm -rf /tmp/root && mkdir /tmp/root && cd /tmp/root

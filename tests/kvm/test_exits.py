@@ -5,7 +5,6 @@ What is counted is asserted, never how long it took.
 
 import pytest
 
-from outer import second_machine
 
 SPLIT = pytest.mark.parametrize("split", [1, 0], ids=["split", "whole"])
 
@@ -61,7 +60,6 @@ def test_string_instruction_writes_its_string(kvm, split):
     assert run_small_guest(kvm, "string", split=split).console.strip() == "many at once"
 
 
-@second_machine
 def test_flood_of_writes_is_coalesced_and_none_is_lost(kvm):
     run = run_small_guest(kvm, "flood", split=1, poll_us=5000)
     written = run["serial.write.post"] + run["serial.write.coalescing"]
@@ -109,14 +107,12 @@ def boot(kvm, program, **settings):
 
 @SPLIT
 @pytest.mark.parametrize("vcpus", [1, 2])
-@second_machine
 def test_stock_kernel_reaches_user_space_and_turns_off(kvm, split, vcpus):
     run = boot(kvm, "/bin/poweroff", split=split, vcpus=vcpus)
     assert run.end == "off" and "Power down" in run.console, run.said
     assert_handled_where_it_should_be(run, split)
 
 
-@second_machine
 def test_stock_kernel_reboots(kvm):
     run = boot(kvm, "/bin/reboot", vcpus=2)
     assert run.end == "reset" and "Restarting system" in run.console, run.said

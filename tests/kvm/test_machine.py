@@ -1,6 +1,5 @@
 """That the machine is fit for tests of virtual machines: its KVM, and a guest in it under a VMM that is known to work."""
 
-from outer import second_machine
 
 # The agent of the guest finds its port by itself; what it says first there shows that user space was reached.
 BOOT = """cd $(mktemp -d)
@@ -25,7 +24,6 @@ def test_programs_of_the_build_run(kvm):
     assert "sluice" in kvm.run("sluice --version", limit_s=30)
 
 
-@second_machine
 def test_qemu_boots_a_guest_to_user_space(kvm):
     kvm.run(BOOT, limit_s=90)
 

@@ -7,7 +7,6 @@ import os
 
 import pytest
 
-from outer import second_machine
 from split_vm import Daemon, SplitVm
 
 SOAK = int(os.environ.get("SLUICE_SOAK", "0"))
@@ -63,7 +62,6 @@ def live_once(kvm, cpus, split):
 
 
 @pytest.mark.parametrize("cpus, split", CYCLES)
-@second_machine
 def test_a_guest_lives_from_boot_to_poweroff(kvm, mine, cpus, split):
     live_once(kvm, cpus, split)
 
@@ -75,7 +73,6 @@ def test_guests_live_many_times_in_a_row(kvm, mine):
         print(f"life {number} of {len(SOAK_CYCLES)}: {cpus} vCPUs, split {split}: verified, turned off, exit status 0", flush=True)
 
 
-@second_machine
 def test_a_bzimage_reboots_and_heeds_its_power_button(kvm, mine):
     with Daemon(kvm, ["gold"]) as daemon, SplitVm(daemon, "gold", cpus=2, kernel="vmlinuz") as vm:
         process = vm.shown()["pid"]
@@ -89,7 +86,6 @@ def test_a_bzimage_reboots_and_heeds_its_power_button(kvm, mine):
         vm.end(0)
 
 
-@second_machine
 def test_a_guest_verifies_every_byte_through_the_death_of_sluiced(kvm, mine):
     with Daemon(kvm, ["gold"]) as daemon, SplitVm(daemon, "gold", cpus=2) as vm:
         written = vm.begin(FIO + "4M --rate_iops=100,100")
@@ -104,7 +100,6 @@ def test_a_guest_verifies_every_byte_through_the_death_of_sluiced(kvm, mine):
         vm.turn_off()
 
 
-@second_machine
 def test_a_hostile_vm_harms_nobody(kvm, mine):
     with Daemon(kvm, ["good", "bad"]) as daemon, SplitVm(daemon, "good") as vm:
         verified = vm.begin(f"until [ -e /enough ]; do {FIO}1M || exit 1; done")
@@ -120,7 +115,6 @@ def test_a_hostile_vm_harms_nobody(kvm, mine):
         vm.turn_off()
 
 
-@second_machine
 def test_one_hypervisor_core_serves_two_vms(kvm, mine):
     with Daemon(kvm, ["one", "two"]) as daemon, SplitVm(daemon, "one", "--hypervisor-core 1") as one, \
             SplitVm(daemon, "two", "--hypervisor-core 1") as two:

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from outer import second_machine
 
 # The guest's first process is a shell on its console; it reboots by the keyboard controller, as there is no BIOS.
 SHELL = "console=ttyS0 quiet panic=-1 mitigations=off reboot=k rdinit=/bin/sh"
@@ -45,7 +44,6 @@ class Vm:
         return said
 
 
-@second_machine
 def test_a_guest_that_turns_itself_off_is_the_end(kvm):
     vm = Vm(kvm, "off", "--cpus 2").wait_for_boot()
     vm.type("mount -t proc proc /proc; grep -c processor /proc/cpuinfo; poweroff -f")
@@ -53,7 +51,6 @@ def test_a_guest_that_turns_itself_off_is_the_end(kvm):
     assert re.search(r"^2\r?$", said, re.MULTILINE) and "turned itself off" in said
 
 
-@second_machine
 def test_a_vm_is_listed_shown_and_counted(kvm):
     vm = Vm(kvm, "counted").wait_for_boot()
     assert re.search(r"counted +\d+ +1 +256MiB +on +0 +\S+ +running", kvm.run("sluice vm list"))
@@ -72,7 +69,6 @@ def test_a_vm_is_listed_shown_and_counted(kvm):
     assert "stopped" in vm.end(4)
 
 
-@second_machine
 def test_a_name_is_one_vms(kvm):
     vm = Vm(kvm, "only").wait_for_boot()
     status, said = kvm.run("sluice vm run --name only --memory 64MiB --kernel $GUEST/vmlinux </dev/null", check=False)
@@ -81,14 +77,12 @@ def test_a_name_is_one_vms(kvm):
     vm.end(4)
 
 
-@second_machine
 def test_a_guest_that_does_not_heed_its_power_button_is_stopped(kvm):
     vm = Vm(kvm, "deaf", "--grace 1s").wait_for_boot()
     kvm.run("sluice vm stop deaf")
     assert "the guest has not turned itself off" in vm.end(4)
 
 
-@second_machine
 def test_a_second_signal_ends_it_at_once(kvm):
     vm = Vm(kvm, "asked", "--grace 1h").wait_for_boot()
     vm.job.kill("TERM")
@@ -98,7 +92,6 @@ def test_a_second_signal_ends_it_at_once(kvm):
     vm.end(4)
 
 
-@second_machine
 def test_a_reboot_is_possible_in_the_sandbox(kvm, user):
     vm = Vm(kvm, "again", "--cpus 2").wait_for_boot()
     process = vm.shown()["pid"]
@@ -109,7 +102,6 @@ def test_a_reboot_is_possible_in_the_sandbox(kvm, user):
     vm.end(0)
 
 
-@second_machine
 def test_the_sandbox_is_in_force(kvm, user):
     vm = Vm(kvm, "boxed").wait_for_boot()
     process = vm.shown()["pid"]
@@ -124,7 +116,6 @@ def test_the_sandbox_is_in_force(kvm, user):
     vm.end(4)
 
 
-@second_machine
 def test_a_process_that_is_killed_leaves_nothing(kvm):
     vm = Vm(kvm, "killed").wait_for_boot()
     kvm.run(f"kill -KILL {vm.shown()['pid']}")
@@ -145,7 +136,6 @@ end
 """.replace("SHELL", SHELL)
 
 
-@second_machine
 def test_a_described_vm_has_its_disk_through_restarts_of_sluiced(kvm, user):
     if not kvm.is_emulated:
         pytest.skip("only where /run/sluice is ours")

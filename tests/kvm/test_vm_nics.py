@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from outer import second_machine
 
 NAME, HOST, GUEST = "paired", "10.9.0.1", "10.9.0.2"
 CPUS = 2
@@ -62,7 +61,6 @@ def assert_all_pairs_work(kvm, vm):
     assert len(pairs) == CPUS and all(pair[way] > 0 for pair in pairs for way in ("transmit_packets", "receive_packets")), pairs
 
 
-@second_machine
 def test_each_vcpu_has_a_pair_of_queues(kvm, user):
     if not kvm.is_emulated:
         pytest.skip("only where /run/sluice is ours")
