@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net test unit system bench bench-net fuzz lint install clean dependencies
+.PHONY: all demo demo-net test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -16,7 +16,8 @@ demo: dependencies all
 demo-net: dependencies all
 	@demo/net
 
-# Everything: unit tests, the same under ASan and UBSan, clang-format and clang-tidy, guests in QEMU.
+# Everything: unit tests, the same under ASan, UBSan and TSan, clang-format and clang-tidy, guests in QEMU, and the split
+# VMM in a machine with KVM, which QEMU emulates where there is no /dev/kvm.
 # Ends with "N passed, N failed".
 test: dependencies
 	@tests/run
@@ -26,6 +27,13 @@ unit: dependencies
 
 system: dependencies
 	@tests/run system
+
+kvm: dependencies
+	@tests/run kvm
+
+# Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
+soak: dependencies all
+	@SLUICE_SOAK=5 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/kvm/test_split_vm.py -k many_times
 
 # Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
 fuzz: dependencies
@@ -38,6 +46,10 @@ bench: dependencies all
 # Only the section on bandwidth promises; needs root.
 bench-net: dependencies all
 	@bench/gatekeeper --update
+
+# Only the section on exits per I/O; emulates a machine with KVM, which takes minutes.
+bench-exits: dependencies all
+	@bench/exits_per_io --update
 
 lint: dependencies all
 	@tools/lint

@@ -7,8 +7,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-
-#define BUILT_AS "/src/cli/sluice" /* below a build directory, which is in the source tree */
+#include "cli/program_path.h"
 
 struct place {
 	char data[PATH_MAX];	/* what holds demo/ */
@@ -16,35 +15,24 @@ struct place {
 	char sluiced[PATH_MAX]; /* the daemon that belongs to it */
 };
 
-/* A path made of two; false if it is too long. */
-static bool join(char path[PATH_MAX], const char *directory, const char *name)
-{
-	return snprintf(path, PATH_MAX, "%s%s", directory, name) < PATH_MAX;
-}
-
-/* Of a program that is run from where it was built; false if this one is not. */
 static bool find_built(struct place *place)
 {
-	size_t length = strlen(place->sluice), tail = strlen(BUILT_AS);
 	char build[PATH_MAX];
 
-	if (length <= tail || strcmp(place->sluice + length - tail, BUILT_AS) != 0)
-		return false;
-	snprintf(build, sizeof build, "%.*s", (int)(length - tail), place->sluice);
-	return join(place->data, build, "/..") &&
-	       join(place->sluiced, build, "/src/control/sluiced");
+	return program_path_build(build) && program_path_join(place->data, build, "/..") &&
+	       program_path_join(place->sluiced, build, "/src/control/sluiced");
 }
 
 static bool find(struct place *place)
 {
 	const char *data = getenv("SLUICE_DATA");
-	ssize_t length = readlink("/proc/self/exe", place->sluice, sizeof place->sluice - 1);
 
-	place->sluice[length < 0 ? 0 : length] = '\0';
-	if (!find_built(place) && !(join(place->data, SLUICE_DATA_DIRECTORY, "") &&
-					  join(place->sluiced, SLUICE_SBIN_DIRECTORY, "/sluiced")))
+	program_path_own(place->sluice);
+	if (!find_built(place) &&
+		!(program_path_join(place->data, SLUICE_DATA_DIRECTORY, "") &&
+			program_path_join(place->sluiced, SLUICE_SBIN_DIRECTORY, "/sluiced")))
 		return false;
-	return !data || join(place->data, data, "");
+	return !data || program_path_join(place->data, data, "");
 }
 
 /* The rest of the command line is the script's. */
@@ -53,7 +41,7 @@ int command_demo_net(const struct cli *cli, int argc, char **argv)
 	char script[PATH_MAX];
 	struct place place;
 
-	if (!find(&place) || !join(script, place.data, "/demo/net")) {
+	if (!find(&place) || !program_path_join(script, place.data, "/demo/net")) {
 		fputs("sluice: the path of the demonstration is too long\n", stderr);
 		return EXIT_FAILURE;
 	}

@@ -13,19 +13,18 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/units.h"
 #include "cli/command.h"
 #include "cli/nic_show.h"
+#include "cli/watch_options.h"
 #include "control/control_client.h"
 
 #define FLOWS_SHOWN 10 /* of each vNIC */
 
 struct top {
 	const struct cli *cli;
-	uint64_t interval_ns;
-	unsigned long count; /* ULONG_MAX: until somebody stops it */
-	SCREEN *screen;	     /* NULL: plain text */
-	struct error error;  /* said when the screen is the terminal's again */
+	struct watch_options watch;
+	SCREEN *screen;	    /* NULL: plain text */
+	struct error error; /* said when the screen is the terminal's again */
 };
 
 static json_t *call(struct top *top, const char *method, json_t *params)
@@ -87,12 +86,12 @@ out:
 /* Returns false if it is enough. */
 static bool pause_for(const struct top *top)
 {
-	const struct timespec interval = {
-		(time_t)(top->interval_ns / NS_PER_S), (long)(top->interval_ns % NS_PER_S)};
+	const struct timespec interval = {(time_t)(top->watch.interval_ns / NS_PER_S),
+		(long)(top->watch.interval_ns % NS_PER_S)};
 
 	if (!top->screen)
 		return nanosleep(&interval, NULL) == 0;
-	timeout((int)(top->interval_ns / NS_PER_MS));
+	timeout((int)(top->watch.interval_ns / NS_PER_MS));
 	return getch() != 'q';
 }
 
@@ -113,7 +112,7 @@ static int run(struct top *top)
 {
 	int status = show_once(top);
 
-	for (unsigned long shown = 1; status == EXIT_SUCCESS && shown < top->count; shown++) {
+	for (unsigned long shown = 1; status == EXIT_SUCCESS && shown < top->watch.count; shown++) {
 		if (!pause_for(top))
 			break;
 		status = show_once(top);
@@ -142,44 +141,13 @@ static void close_screen(struct top *top)
 	delscreen(top->screen);
 }
 
-/* Returns 0, or EXIT_USAGE after having complained. */
-static int take_option(struct top *top, int code, const char *text)
-{
-	struct error error;
-	char *end;
-
-	if (code == 'i') {
-		if (units_parse_duration_ns(text, &top->interval_ns, &error) < 0)
-			return cli_misuse("--interval: %s", error.message);
-		if (top->interval_ns < 10 * NS_PER_MS || top->interval_ns > 3600 * NS_PER_S)
-			return cli_misuse("--interval: must be from 10ms to 1h");
-		return 0;
-	}
-	top->count = strtoul(text, &end, 10);
-	if (end == text || *end || *text == '-' || top->count == 0)
-		return cli_misuse("--count: '%s' is not a whole number above 0", text);
-	return 0;
-}
-
 int command_net_top(const struct cli *cli, int argc, char **argv)
 {
-	static const struct option options[] = {{"interval", required_argument, NULL, 'i'},
-		{"count", required_argument, NULL, 'c'}, {0}};
-	struct top top = {.cli = cli, .interval_ns = NS_PER_S, .count = ULONG_MAX};
-	int code, status;
+	struct top top = {.cli = cli, .watch = {.interval_ns = NS_PER_S, .count = ULONG_MAX}};
+	int status = watch_options_parse(argc, argv, &top.watch);
 
-	optind = 0;
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, ":", options, NULL)) >= 0) {
-		if (code == ':')
-			return cli_misuse("'%s' needs a value", argv[optind - 1]);
-		if (code == '?')
-			return cli_misuse(
-				"'sluice net top' does not understand '%s'", argv[optind - 1]);
-		status = take_option(&top, code, optarg);
-		if (status)
-			return status;
-	}
+	if (status)
+		return status;
 	if (optind < argc)
 		return cli_misuse("'sluice net top' does not understand '%s'", argv[optind]);
 	open_screen(&top);

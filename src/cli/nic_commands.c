@@ -34,6 +34,12 @@ static const struct param_option options[] = {
 	{"receive-min", {"receive"}, "min", take_bandwidth},
 	{"receive-max", {"receive"}, "max", take_bandwidth},
 	{"weight", {0}, "weight", param_take_number},
+	{"serve", {"device"}, NULL, param_take_presence},
+	{"sidecore", {"device"}, "sidecore", param_take_text},
+	{"socket", {"device"}, "socket", param_take_text},
+	{"mac", {"device"}, "mac", param_take_text},
+	{"queues", {"device"}, "queues", param_take_number},
+	{"mtu", {"device"}, "mtu", param_take_number},
 	{0},
 };
 
@@ -66,8 +72,12 @@ int command_nic_show(const struct cli *cli, int argc, char **argv)
 
 static void show_added(const json_t *nic)
 {
+	const json_t *device = json_object_get(nic, "device");
+
 	printf("vNIC %s on %s%s\n", cli_text(nic, "name"), cli_text(nic, "netdev"),
 		cli_is(nic, "is_present") ? "" : ", which is not there yet");
+	if (json_is_object(device))
+		printf("socket %s\n", cli_text(device, "socket"));
 }
 
 int command_nic_add(const struct cli *cli, int argc, char **argv)

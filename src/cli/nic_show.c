@@ -39,9 +39,25 @@ static void add_text(struct table *table, const json_t *object, const char *key)
 
 static const char *state(const json_t *nic)
 {
+	if (json_is_false(json_object_get(nic, "has_network")))
+		return "no network";
 	if (cli_is(nic, "is_present"))
 		return "in force";
 	return *cli_text(nic, "trouble") ? "cannot take its netdev" : "waiting for its netdev";
+}
+
+/* Whether its guest is there, if sluiced serves it. */
+static const char *guest_state(const json_t *nic)
+{
+	const json_t *device = json_object_get(nic, "device");
+
+	if (!json_is_object(device))
+		return "-";
+	if (cli_is(device, "is_broken"))
+		return "broken";
+	if (!cli_is(device, "is_link_up"))
+		return "link down";
+	return cli_is(device, "is_connected") ? "connected" : "none";
 }
 
 void nic_show_list(const json_t *nics, FILE *to)
@@ -50,8 +66,8 @@ void nic_show_list(const json_t *nics, FILE *to)
 	json_t *nic;
 	size_t index;
 
-	table_init(&table,
-		"NAME|NETDEV|STATE|>SENDS|>MIN|>MAX|>RECEIVES|>MIN|>MAX|>SHARE|>PAIRS|>DROPS");
+	table_init(&table, "NAME|NETDEV|STATE|GUEST|>SENDS|>MIN|>MAX|>RECEIVES|>MIN|>MAX|>SHARE|>"
+			   "PAIRS|>DROPS");
 	json_array_foreach (nics, index, nic) {
 		const json_t *send = json_object_get(nic, "send");
 		const json_t *receive = json_object_get(nic, "receive");
@@ -59,6 +75,7 @@ void nic_show_list(const json_t *nics, FILE *to)
 		add_text(&table, nic, "name");
 		add_text(&table, nic, "netdev");
 		table_add(&table, "%s", state(nic));
+		table_add(&table, "%s", guest_state(nic));
 		add_bandwidth(&table, send, "used_bytes_per_s");
 		add_bandwidth(&table, send, "min_bytes_per_s");
 		add_bandwidth(&table, send, "max_bytes_per_s");
@@ -116,6 +133,47 @@ static void show_pairs(const json_t *flows, FILE *to)
 	table_print(&table, to);
 }
 
+static void add_device_direction(struct table *table, const json_t *statistics,
+	const char *direction, const char *packets, const char *bytes)
+{
+	table_add(table, "%s", direction);
+	add_number(table, statistics, packets);
+	add_bytes(table, statistics, bytes);
+}
+
+static void show_device(const json_t *nic, FILE *to)
+{
+	const json_t *device = json_object_get(nic, "device");
+	const json_t *statistics = json_object_get(device, "statistics");
+	uint64_t mtu = cli_number(device, "mtu");
+	struct table table;
+
+	if (!json_is_object(device))
+		return;
+	fprintf(to, "guest     %s, %s, pairs of queues: %" PRIu64, guest_state(nic),
+		cli_text(device, "mac"), cli_number(device, "queues"));
+	if (mtu)
+		fprintf(to, ", MTU %" PRIu64, mtu);
+	fputs("\n", to);
+	fprintf(to, "socket    %s\n", cli_text(device, "socket"));
+	fprintf(to, "kicks     %" PRIu64 ", %" PRIu64 " calls, %" PRIu64 " reconnects\n\n",
+		cli_number(statistics, "kicks"), cli_number(statistics, "calls"),
+		cli_number(statistics, "reconnects"));
+	table_init(&table, "GUEST|>PACKETS|>BYTES|>MALFORMED|>TOO LARGE|>LINK DOWN|>REFUSED");
+	add_device_direction(&table, statistics, "transmits", "transmit_packets", "transmit_bytes");
+	add_number(&table, statistics, "transmit_drops_malformed");
+	table_add(&table, "-");
+	add_number(&table, statistics, "transmit_drops_link");
+	add_number(&table, statistics, "transmit_drops_refused");
+	add_device_direction(&table, statistics, "receives", "receive_packets", "receive_bytes");
+	add_number(&table, statistics, "receive_drops_malformed");
+	add_number(&table, statistics, "receive_drops_too_large");
+	table_add(&table, "-");
+	table_add(&table, "-");
+	table_print(&table, to);
+	fputs("\n", to);
+}
+
 void nic_show(const json_t *nic, FILE *to)
 {
 	struct table table;
@@ -130,6 +188,7 @@ void nic_show(const json_t *nic, FILE *to)
 	if (*cli_text(nic, "trouble"))
 		fprintf(to, "trouble   %s\n", cli_text(nic, "trouble"));
 	fprintf(to, "forged    %" PRIu64 " packets dropped\n\n", cli_number(nic, "forged_packets"));
+	show_device(nic, to);
 	table_init(&table, "DIRECTION|>RATE|>MIN|>MAX|>SHARE|>BYTES|>PACKETS|>QUEUE|>DROPS");
 	add_direction(&table, nic, "send");
 	add_direction(&table, nic, "receive");

@@ -19,6 +19,11 @@ bool param_take_flag(json_t *object, const struct param_option *option, char *te
 	return true;
 }
 
+bool param_take_presence(json_t *object, const struct param_option *option, char *text)
+{
+	return true;
+}
+
 bool param_take_number(json_t *object, const struct param_option *option, char *text)
 {
 	char *end;
@@ -66,6 +71,11 @@ static void complain(
 		nearest ? "; did you mean '--" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+static bool has_value(const struct param_option *option)
+{
+	return option->take != param_take_flag && option->take != param_take_presence;
+}
+
 json_t *param_options_parse(
 	const struct param_option *options, const char *what, int argc, char **argv)
 {
@@ -76,8 +86,7 @@ json_t *param_options_parse(
 
 	for (size_t i = 0; options[i].name; i++)
 		long_options[i] = (struct option){options[i].name,
-			options[i].take == param_take_flag ? no_argument : required_argument, NULL,
-			1};
+			has_value(&options[i]) ? required_argument : no_argument, NULL, 1};
 	optind = 0;
 	opterr = 0;
 	while (is_good && (code = getopt_long(argc, argv, ":", long_options, &index)) >= 0) {
@@ -85,12 +94,15 @@ json_t *param_options_parse(
 		if (code != 1)
 			complain(options, argv[0], argv[optind - 1], code == ':');
 	}
-	if (is_good && optind == argc - 1) {
-		json_object_set_new(params, "name", json_string(argv[optind]));
+	if (is_good && optind == argc - 1)
+		json_object_set_new(
+			params, what ? "name" : PARAM_ARGUMENT, json_string(argv[optind]));
+	if (is_good && (optind == argc - 1 || (optind == argc && !what)))
 		return params;
-	}
 	if (is_good)
-		cli_misuse("'sluice %s' needs the name of one %s", argv[0], what);
+		cli_misuse(what ? "'sluice %s' needs the name of one %s"
+				: "'sluice %s' takes one argument at most",
+			argv[0], what);
 	json_decref(params);
 	return NULL;
 }

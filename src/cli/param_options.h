@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #define PARAM_OPTIONS_MAX 32u
+#define PARAM_ARGUMENT "(argument)"
 
 struct param_option {
 	const char *name;      /* NULL ends a table, which has at most PARAM_OPTIONS_MAX */
@@ -27,10 +28,14 @@ bool param_take_number(json_t *object, const struct param_option *option, char *
 /* The option has no value. */
 bool param_take_flag(json_t *object, const struct param_option *option, char *text);
 
+/* The option has no value, and says no more than that its parent is wanted. */
+bool param_take_presence(json_t *object, const struct param_option *option, char *text);
+
 /*
  * Read NAME and options; argv[0] is the command's name.
  *
- * @what: a name is of one of these: "disk"
+ * @what: a name is of one of these: "disk"; NULL: one argument may be given, which is no name for the
+ *        daemon, and is at PARAM_ARGUMENT
  * Returns the parameters, a new reference; NULL if the command line made no sense (and was
  * complained about).
  */

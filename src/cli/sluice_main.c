@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "cli/bench_disk.h"
+#include "cli/bench_exits.h"
 #include "cli/command.h"
+#include "cli/help.h"
 #include "control/run_directory.h"
 #include "control/suggest.h"
 
@@ -33,44 +35,43 @@ static const struct command commands[] = {
 	{"nic set", command_nic_set, "NAME [OPTIONS]", "change a vNIC's promises under traffic"},
 	{"nic remove", command_nic_remove, "NAME", "take a vNIC's promises and limits away"},
 	{"net show", command_net_show, "", "this host's link, and what its agent has done"},
-	{"net top", command_net_top, "[--interval 1s] [--count N]",
-		"watch vNICs and their busiest pairs"},
+	{"net top", command_net_top, "[OPTIONS]", "watch vNICs and their busiest pairs"},
+	{"vm run", command_vm_run, "[NAME] [OPTIONS]", "run a VM, its console on this terminal"},
+	{"vm list", command_vm_list, "", "the VMs that run here"},
+	{"vm show", command_vm_show, "NAME", "one VM: what it was given"},
+	{"vm stat", command_vm_stat, "NAME [OPTIONS]", "a VM's exits, and what they cost"},
+	{"vm stop", command_vm_stop, "[--now] NAME",
+		"press a VM's power button, or end it at once"},
 	{"bench disk", command_bench, "SOCKET [OPTIONS]",
 		"drive a vhost-user-blk socket without a VM"},
+#ifdef SLUICE_HAS_VMM
+	{"bench exits", command_bench, "[OPTIONS]", "what leaving a guest costs on this CPU"},
+#endif
 	{"demo net", command_demo_net, "[OPTIONS]", "a guarantee against a crowd, on this machine"},
 	{"reload", command_reload, "", "apply what has changed in sluice.yaml"},
 	{"export", command_export, "", "print the running configuration as sluice.yaml"},
 	{"status", command_status, "", "the daemon: version, process, how much it serves"},
 	{"version", command_version, "", "the version of this command"},
-	{"help", command_help, "", "this text"},
+	{"help", command_help, "[COMMAND]", "this text, or what of it is about a command"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
 
+/* Of `sluice help disk`, what begins with "disk". */
 static int command_help(const struct cli *cli, int argc, char **argv)
 {
-	char usage[NAME_BYTES_MAX];
+	help_print(commands, COMMANDS, argc ? argv + 1 : argv);
+	return EXIT_SUCCESS;
+}
 
-	puts("Usage: sluice [--control SOCKET] [--json] COMMAND\n");
-	for (size_t i = 0; i < COMMANDS; i++) {
-		snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].arguments);
-		printf("  %-34s %s\n", usage, commands[i].line);
-	}
-	puts("\nOptions of disk add and disk set:\n"
-	     "  --size 1GiB                        size; set can only grow it\n"
-	     "  --tier burst=64,rate=2000,within=5ms   a tier, tightest first; 'none' for no tier\n"
-	     "  --weight N                         share of best effort\n"
-	     "  --limit-iops N --limit-bytes N     a ceiling per second (and ...-burst)\n"
-	     "Options of disk add alone:\n"
-	     "  --pool NAME --image FILE --socket PATH --queues N --serial TEXT --read-only\n"
-	     "Options of nic add and nic set:\n"
-	     "  --receive-min 500Mbit --send-min 100Mbit     guaranteed\n"
-	     "  --receive-max 1Gbit --send-max 1Gbit         a ceiling; 'none' takes one back\n"
-	     "  --address ADDRESS                  again for each further one\n"
-	     "  --weight N                         share of what is left\n"
-	     "Option of nic add alone:\n"
-	     "  --netdev DEV                       the host's end of the vNIC: a tap, a veth\n"
-	     "\nSee sluice(1).");
+/* `sluice disk --help` is `sluice help disk`. */
+static int help_on(int argc, char **argv)
+{
+	char *words[] = {NULL, NULL, NULL};
+
+	for (int i = 0; i < argc && i < 2 && *argv[i] != '-'; i++)
+		words[i] = argv[i];
+	help_print(commands, COMMANDS, words);
 	return EXIT_SUCCESS;
 }
 
@@ -79,20 +80,31 @@ static int command_version(const struct cli *cli, int argc, char **argv)
 	return puts("sluice " SLUICE_VERSION) < 0;
 }
 
-/* It has its own options, --json among them. */
+static int run_bench(int argc, char **argv)
+{
+#ifdef SLUICE_HAS_VMM
+	if (strcmp(argv[0], "sluice bench exits") == 0)
+		return command_bench_exits(argc, argv);
+#endif
+	return command_bench_disk(argc, argv);
+}
+
+/* These have their own options, --json among them. */
 static int command_bench(const struct cli *cli, int argc, char **argv)
 {
-	static char name[] = "sluice bench disk", json[] = "--json";
+	static char json[] = "--json";
+	char name[NAME_BYTES_MAX + sizeof "sluice "];
 	char **all = calloc((size_t)argc + 2, sizeof *all);
 	int count = argc, status;
 
 	if (!all)
 		return EXIT_FAILURE;
 	memcpy(all, argv, (size_t)argc * sizeof *all);
+	snprintf(name, sizeof name, "sluice %s", argv[0]);
 	all[0] = name;
 	if (cli->is_json)
 		all[count++] = json;
-	status = command_bench_disk(count, all);
+	status = run_bench(count, all);
 	free(all);
 	return status;
 }
@@ -180,7 +192,7 @@ int main(int argc, char **argv)
 	if (!take_global_options(&cli, &argc, argv))
 		return cli_misuse("--control needs the path of a socket");
 	if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
-		return command_help(&cli, argc, argv), argc ? EXIT_SUCCESS : EXIT_USAGE;
+		return help_on(argc, argv), argc ? EXIT_SUCCESS : EXIT_USAGE;
 	if (strcmp(argv[0], "--version") == 0)
 		return command_version(&cli, argc, argv);
 	for (size_t i = 0; i < COMMANDS; i++) {
@@ -191,11 +203,10 @@ int main(int argc, char **argv)
 		/* These have a help of their own. */
 		if (commands[i].run != command_bench && commands[i].run != command_demo_net &&
 			asks_for_help(argc - words, argv + words))
-			return command_help(&cli, argc, argv);
+			return help_on(argc, argv);
 		snprintf(name, sizeof name, "%s", commands[i].name);
 		argv[words - 1] = name;
 		return commands[i].run(&cli, argc - words + 1, argv + words - 1);
 	}
-	return asks_for_help(argc, argv) ? command_help(&cli, argc, argv)
-					 : unknown_command(argc, argv);
+	return asks_for_help(argc, argv) ? help_on(argc, argv) : unknown_command(argc, argv);
 }

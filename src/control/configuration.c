@@ -12,6 +12,13 @@
 #include "control/configuration_schema.h"
 #include "control/yaml_check.h"
 
+#define SWAP(a, b)                    \
+	do {                          \
+		typeof(a) kept = (a); \
+		(a) = (b);            \
+		(b) = kept;           \
+	} while (0)
+
 /* What yaml_check lets through libcyaml loads; if it ever does not, its reason is the message. */
 static void note_reason(cyaml_log_t level, void *context, const char *format, va_list arguments)
 {
@@ -92,7 +99,9 @@ static void *load_part(const cyaml_schema_value_t *schema, const char *text, siz
 
 	if (!yaml_tree_parse(&tree, text, length, problems))
 		return NULL;
+	problems->tree = &tree;
 	part = load(schema, &tree, text, length, problems);
+	problems->tree = NULL;
 	yaml_tree_free(&tree);
 	return part;
 }
@@ -115,6 +124,50 @@ void configuration_load_nic(
 	*nic = load_part(&nic_schema, text, length, problems);
 }
 
+/* What `over` says takes the place of what `to` says, which goes to `over`. */
+static void swap_field(const cyaml_schema_field_t *field, char *to, char *over)
+{
+	char **old = (char **)(to + field->data_offset);
+	char **given = (char **)(over + field->data_offset);
+
+	if (!*given)
+		return;
+	SWAP(*old, *given);
+	if (field->value.type == CYAML_SEQUENCE)
+		SWAP(*(uint32_t *)(to + field->count_offset),
+			*(uint32_t *)(over + field->count_offset));
+}
+
+/* Of a mapping that both have, what is not given stays. */
+static void swap_given(struct vm_settings *vm, struct vm_settings *over)
+{
+	const cyaml_schema_field_t *field = vm_schema.mapping.fields, *below;
+
+	for (; field->key; field++) {
+		char *old = *(char **)((char *)vm + field->data_offset);
+		char *given = *(char **)((char *)over + field->data_offset);
+
+		if (!old || !given || field->value.type != CYAML_MAPPING) {
+			swap_field(field, (char *)vm, (char *)over);
+			continue;
+		}
+		for (below = field->value.mapping.fields; below->key; below++)
+			swap_field(below, old, given);
+	}
+}
+
+void configuration_load_vm(
+	const char *text, size_t length, struct vm_settings **vm, struct problems *problems)
+{
+	struct vm_settings *loaded = load_part(&vm_schema, text, length, problems);
+
+	if (loaded && *vm)
+		swap_given(*vm, loaded);
+	else if (loaded)
+		SWAP(*vm, loaded);
+	configuration_free_vm(loaded);
+}
+
 void configuration_free(struct configuration *configuration)
 {
 	unload(&configuration_schema, configuration);
@@ -133,6 +186,11 @@ void configuration_free_slo(struct slo_settings *slo)
 void configuration_free_nic(struct nic_settings *nic)
 {
 	unload(&nic_schema, nic);
+}
+
+void configuration_free_vm(struct vm_settings *vm)
+{
+	unload(&vm_schema, vm);
 }
 
 /* libcyaml cannot copy; it can write and read. */
@@ -189,25 +247,50 @@ static int read_file(const char *file, char *text, size_t size, size_t *length, 
 	return 0;
 }
 
-int configuration_load_file(const char *file, struct configuration **configuration,
+/* One of the loaders of texts; `loaded` points at what it sets. */
+typedef void text_loader(const char *text, size_t length, void *loaded, struct problems *problems);
+
+static int load_file(const char *file, text_loader *load_text, void *loaded,
 	struct problems *problems, struct error *error)
 {
 	char *text = malloc(CONFIGURATION_BYTES_MAX + 1);
 	size_t length = 0;
 	int result;
 
-	*configuration = NULL;
 	if (!text)
 		return error_set(error, -ENOMEM, "%s: out of memory", file);
 	result = read_file(file, text, CONFIGURATION_BYTES_MAX + 1, &length, error);
 	if (result == 0) {
-		configuration_load(text, length, configuration, problems);
-		result = *configuration ? 0 : -EINVAL;
+		load_text(text, length, loaded, problems);
+		result = problems_error(problems, error);
 	}
-	if (result == -EINVAL)
-		problems_error(problems, error);
 	free(text);
 	return result;
+}
+
+static void load_whole(const char *text, size_t length, void *loaded, struct problems *problems)
+{
+	configuration_load(text, length, loaded, problems);
+}
+
+int configuration_load_file(const char *file, struct configuration **configuration,
+	struct problems *problems, struct error *error)
+{
+	*configuration = NULL;
+	return load_file(file, load_whole, configuration, problems, error);
+}
+
+static void load_vm(const char *text, size_t length, void *loaded, struct problems *problems)
+{
+	configuration_load_vm(text, length, loaded, problems);
+	problems_sort(problems);
+}
+
+int configuration_load_vm_file(
+	const char *file, struct vm_settings **vm, struct problems *problems, struct error *error)
+{
+	*vm = NULL;
+	return load_file(file, load_vm, vm, problems, error);
 }
 
 int configuration_save(const struct configuration *configuration, char **text, size_t *length)

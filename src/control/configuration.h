@@ -17,11 +17,13 @@
 
 #include "control/problems.h"
 
+#define CONFIGURATION_FILE_DEFAULT "/etc/sluice/sluice.yaml"
 #define CONFIGURATION_BYTES_MAX (4u << 20)
 #define CONFIGURATION_SIDECORES_MAX 256u
 #define CONFIGURATION_POOLS_MAX 256u
 #define CONFIGURATION_HOSTS_MAX 4096u
 #define CONFIGURATION_ADDRESSES_MAX 1024u
+#define CONFIGURATION_VMS_MAX 1024u
 
 struct control_settings {
 	char *socket;
@@ -135,6 +137,15 @@ struct bandwidth_settings {
 	char *max;
 };
 
+/* That sluiced serves the vNIC's guest itself. */
+struct device_settings {
+	char *sidecore;
+	char *socket;
+	char *mac;
+	uint32_t *queues;
+	uint32_t *mtu;
+};
+
 struct nic_settings {
 	char *name;
 	char *netdev;
@@ -143,6 +154,35 @@ struct nic_settings {
 	struct bandwidth_settings *send;
 	struct bandwidth_settings *receive;
 	uint32_t *weight;
+	struct device_settings *device;
+};
+
+struct hypervisor_core_settings {
+	uint16_t *cpu;
+	char *poll;
+};
+
+/* A VM that `sluice vm run` can run; sluiced only checks and keeps it. */
+struct vm_settings {
+	char *name;
+	char *memory;
+	uint32_t *cpus;
+	uint16_t *guest_cores;
+	uint32_t guest_cores_count;
+	struct hypervisor_core_settings *hypervisor_core;
+	bool *split;
+	bool *dedicated;
+	bool *exit_rings;
+	char *huge_pages;
+	char *kernel;
+	char *initrd;
+	char *command_line;
+	char **disks; /* names, or paths of sockets */
+	uint32_t disks_count;
+	char **nics;
+	uint32_t nics_count;
+	char *user;
+	char *grace;
 };
 
 struct configuration {
@@ -156,6 +196,8 @@ struct configuration {
 	struct network_settings *network;
 	struct nic_settings *nics;
 	uint32_t nics_count;
+	struct vm_settings *vms;
+	uint32_t vms_count;
 };
 
 /*
@@ -180,10 +222,20 @@ void configuration_load_slo(
 void configuration_load_nic(
 	const char *text, size_t length, struct nic_settings **nic, struct problems *problems);
 
+/*
+ * One VM, the keys of an entry of `vms`: a file; and a text whose keys replace those of `*vm`, if there
+ * is one. Values and references are not checked: that needs the whole.
+ */
+int configuration_load_vm_file(
+	const char *file, struct vm_settings **vm, struct problems *problems, struct error *error);
+void configuration_load_vm(
+	const char *text, size_t length, struct vm_settings **vm, struct problems *problems);
+
 void configuration_free(struct configuration *configuration);
 void configuration_free_disk(struct disk_settings *disk);
 void configuration_free_slo(struct slo_settings *slo);
 void configuration_free_nic(struct nic_settings *nic);
+void configuration_free_vm(struct vm_settings *vm);
 
 /* A copy of its own memory, or NULL. */
 struct slo_settings *configuration_copy_slo(const struct slo_settings *slo);

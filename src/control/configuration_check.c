@@ -9,6 +9,7 @@
 #include "control/references.h"
 #include "control/run_directory.h"
 #include "control/values.h"
+#include "control/vm_check.h"
 #include "disk/image.h"
 
 /* What the checks of single disks learn for the checks of all. */
@@ -216,4 +217,5 @@ void configuration_check(const struct configuration *configuration, struct probl
 	check_pools(configuration, problems);
 	check_disks(configuration, problems);
 	network_check(configuration, problems);
+	vm_check(configuration, problems);
 }

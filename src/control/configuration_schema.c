@@ -2,6 +2,7 @@
 
 #include "cluster/etcd_config.h"
 #include "control/configuration.h"
+#include "control/vm_description.h"
 #include "disk/pool.h"
 #include "gatekeeper/nic.h"
 #include "slo/slo.h"
@@ -114,21 +115,20 @@ static const cyaml_schema_field_t disk_fields[] = {
 static const cyaml_schema_value_t disk_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct disk_settings, disk_fields)};
 
-static const cyaml_schema_value_t address_entry = {
+static const cyaml_schema_value_t text_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_BYTES_MAX)};
 
 static const cyaml_schema_field_t agent_host_fields[] = {
 	TEXT(NEEDED, name, agent_host_settings),
 	TEXT(NEEDED, address, agent_host_settings),
-	LIST(FLOW, serves, agent_host_settings, &address_entry, CONFIGURATION_ADDRESSES_MAX),
+	LIST(FLOW, serves, agent_host_settings, &text_entry, CONFIGURATION_ADDRESSES_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t agent_host_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct agent_host_settings, agent_host_fields)};
 
 static const cyaml_schema_field_t etcd_fields[] = {
-	LIST(NEEDED | CYAML_FLAG_FLOW, endpoints, etcd_settings, &address_entry,
-		ETCD_ENDPOINTS_MAX),
+	LIST(NEEDED | CYAML_FLAG_FLOW, endpoints, etcd_settings, &text_entry, ETCD_ENDPOINTS_MAX),
 	TEXT(OPTIONAL, prefix, etcd_settings),
 	TEXT(OPTIONAL, lease, etcd_settings),
 	TEXT(OPTIONAL, ca, etcd_settings),
@@ -156,19 +156,58 @@ static const cyaml_schema_field_t bandwidth_fields[] = {
 	TEXT(OPTIONAL, max, bandwidth_settings),
 	CYAML_FIELD_END,
 };
+static const cyaml_schema_field_t device_fields[] = {
+	TEXT(OPTIONAL, sidecore, device_settings),
+	TEXT(OPTIONAL, socket, device_settings),
+	TEXT(OPTIONAL, mac, device_settings),
+	NUMBER(queues, device_settings),
+	NUMBER(mtu, device_settings),
+	CYAML_FIELD_END,
+};
 #define send_fields bandwidth_fields
 #define receive_fields bandwidth_fields
 static const cyaml_schema_field_t nic_fields[] = {
 	TEXT(NEEDED, name, nic_settings),
 	TEXT(NEEDED, netdev, nic_settings),
-	LIST(FLOW, addresses, nic_settings, &address_entry, NIC_ADDRESSES_MAX),
+	LIST(FLOW, addresses, nic_settings, &text_entry, NIC_ADDRESSES_MAX),
 	MAPPING(FLOW, send, nic_settings),
 	MAPPING(FLOW, receive, nic_settings),
 	NUMBER(weight, nic_settings),
+	MAPPING(FLOW, device, nic_settings),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t nic_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct nic_settings, nic_fields)};
+
+static const cyaml_schema_field_t hypervisor_core_fields[] = {
+	NUMBER(cpu, hypervisor_core_settings),
+	TEXT(OPTIONAL, poll, hypervisor_core_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t cpu_entry = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint16_t)};
+
+/* What is needed may come from the command line as well, so that its lack is for vm_values.h to say. */
+static const cyaml_schema_field_t vm_fields[] = {
+	TEXT(OPTIONAL, name, vm_settings),
+	TEXT(OPTIONAL, memory, vm_settings),
+	NUMBER(cpus, vm_settings),
+	LIST(FLOW, guest_cores, vm_settings, &cpu_entry, VCPUS_MAX),
+	MAPPING(FLOW, hypervisor_core, vm_settings),
+	TRUTH(split, vm_settings),
+	TRUTH(dedicated, vm_settings),
+	TRUTH(exit_rings, vm_settings),
+	TEXT(OPTIONAL, huge_pages, vm_settings),
+	TEXT(OPTIONAL, kernel, vm_settings),
+	TEXT(OPTIONAL, initrd, vm_settings),
+	TEXT(OPTIONAL, command_line, vm_settings),
+	LIST(FLOW, disks, vm_settings, &text_entry, VM_DEVICES_MAX),
+	LIST(FLOW, nics, vm_settings, &text_entry, VM_DEVICES_MAX),
+	TEXT(OPTIONAL, user, vm_settings),
+	TEXT(OPTIONAL, grace, vm_settings),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t vm_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct vm_settings, vm_fields)};
 
 static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, control, configuration),
@@ -177,6 +216,7 @@ static const cyaml_schema_field_t configuration_fields[] = {
 	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_DISKS_MAX),
 	MAPPING(OPTIONAL, network, configuration),
 	LIST(OPTIONAL, nics, configuration, &nic_entry, NIC_SLOTS),
+	LIST(OPTIONAL, vms, configuration, &vm_entry, CONFIGURATION_VMS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -188,3 +228,5 @@ const cyaml_schema_value_t slo_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct slo_settings, slo_fields)};
 const cyaml_schema_value_t nic_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct nic_settings, nic_fields)};
+const cyaml_schema_value_t vm_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct vm_settings, vm_fields)};

@@ -8,5 +8,6 @@ extern const cyaml_schema_value_t configuration_schema;
 extern const cyaml_schema_value_t disk_schema;
 extern const cyaml_schema_value_t slo_schema;
 extern const cyaml_schema_value_t nic_schema;
+extern const cyaml_schema_value_t vm_schema;
 
 #endif

@@ -25,6 +25,9 @@ json_t *describe_cluster(const struct host *host);
 
 /* A vNIC with its busiest pairs, at most `flows` of them; brings them into order. */
 json_t *describe_nic(const struct host *host, struct nic_status *nic, unsigned flows);
+
+/* How sluiced serves a vNIC; null if somebody else does. */
+json_t *describe_device(const struct host *host, unsigned index);
 json_t *describe_network(const struct agent_status *status);
 
 #endif

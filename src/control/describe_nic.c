@@ -63,14 +63,16 @@ json_t *describe_nic(const struct host *host, struct nic_status *nic, unsigned f
 	flow_list_sort(nic);
 	for (unsigned i = 0; i < nic->flow_count && i < flows; i++)
 		json_array_append_new(list, describe_flow(&nic->flows[i]));
-	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:o, s:f, s:I, s:o, s:o, s:I, s:o}", "name",
-		config->name, "netdev", config->netdev, "is_present", nic->is_present, "trouble",
-		nic->trouble, "is_from_file", index >= 0 && host->nics[index].is_from_file,
-		"addresses", describe_addresses(config), "weight", config->receive.weight,
-		"forged_packets", (json_int_t)nic->forged_packets, "send",
+	return json_pack("{s:s, s:b, s:s, s:b, s:s, s:b, s:o, s:f, s:I, s:o, s:o, s:I, s:o, s:o}",
+		"name", config->name, "has_network", host->agent != NULL, "netdev", config->netdev,
+		"is_present", nic->is_present, "trouble", nic->trouble, "is_from_file",
+		index >= 0 && host->nics[index].is_from_file, "addresses",
+		describe_addresses(config), "weight", config->receive.weight, "forged_packets",
+		(json_int_t)nic->forged_packets, "send",
 		describe_direction(&nic->sends, (double)config->send_min, send_max), "receive",
 		describe_direction(&nic->receives, config->receive.min, config->receive.max),
-		"flow_count", (json_int_t)nic->flow_count, "flows", list);
+		"flow_count", (json_int_t)nic->flow_count, "flows", list, "device",
+		index >= 0 ? describe_device(host, (unsigned)index) : json_null());
 }
 
 static json_t *describe_counters(const struct agent_counters *counters)

@@ -132,6 +132,9 @@ void host_stop(struct host *host, bool is_final)
 	unsigned disks = host->disks ? host->configuration->disks_count : 0;
 
 	host_network_stop(host->agent, host->cluster, is_final);
+	for (unsigned i = 0; host->nics && i < host->configuration->nics_count; i++)
+		if (host->nics[i].device)
+			net_device_destroy(host->nics[i].device, false);
 	while (disks--)
 		disk_destroy(host->disks[disks].disk);
 	for (unsigned i = 0; host->pools && i < host->configuration->pools_count; i++)

@@ -14,6 +14,7 @@
 #include "disk/disk.h"
 #include "disk/pool.h"
 #include "gatekeeper/agent.h"
+#include "net/net_device.h"
 #include "sidecore/sidecore.h"
 
 struct host_disk {
@@ -22,7 +23,8 @@ struct host_disk {
 };
 
 struct host_nic {
-	bool is_from_file; /* likewise */
+	struct net_device *device; /* that serves its guest; NULL: somebody else does */
+	bool is_from_file;	   /* as of disks */
 };
 
 struct host {
@@ -81,16 +83,20 @@ void host_start_nics(struct host *host);
 
 /*
  * Add a vNIC. `settings` is taken over if that succeeds.
- * Returns 0, -EINVAL for values that make no sense or without a network, or as agent_add_nic.
+ * Returns 0; -EINVAL for values that make no sense, or for promises without a network; or as
+ * agent_add_nic or net_device_create.
  */
 int host_add_nic(
 	struct host *host, struct nic_settings *settings, bool is_from_file, struct error *error);
 
-/* Give a vNIC other settings, of the same name; taken over if that succeeds. As agent_set_nic. */
+/*
+ * Give a vNIC other settings, of the same name; taken over if that succeeds. As agent_set_nic; -EINVAL
+ * for another device.
+ */
 int host_set_nic(
 	struct host *host, unsigned index, struct nic_settings *settings, struct error *error);
 
-/* Remove a vNIC; its netdev is as it was before. */
+/* Remove a vNIC; its netdev is as it was before: not there, if its device made it. */
 int host_remove_nic(struct host *host, unsigned index, struct error *error);
 
 /*

@@ -3,23 +3,52 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/device_values.h"
 #include "control/host.h"
 #include "control/network_values.h"
+#include "control/references.h"
+#include "control/run_directory.h"
 
-/* The numbers that the agent wants; -EINVAL if they make no sense. */
+/* What a vNIC is made with. */
+struct understood {
+	struct nic_config nic;
+	struct net_device_config device;
+	int sidecore; /* of the device */
+};
+
+static int check_network(
+	const struct host *host, const struct nic_settings *settings, struct error *error)
+{
+	if (host->agent || (settings->device && !nic_has_promises(settings)))
+		return 0;
+	if (settings->device)
+		return error_set(error, -EINVAL,
+			"vNIC '%s': 'send', 'receive' and 'weight' need a network, and there is "
+			"none; see 'network' in sluice.yaml(5)",
+			settings->name);
+	return error_set(error, -EINVAL,
+		"vNICs need a network, and there is none; see 'network' in sluice.yaml(5), or "
+		"'device' for one that needs no promises");
+}
+
+/* The numbers that the agent and the device want; -EINVAL if they make no sense. */
 static int understand(const struct host *host, const struct nic_settings *settings,
-	struct nic_config *config, struct error *error)
+	struct understood *understood, struct error *error)
 {
 	struct problems *problems;
-	int result;
+	int result = check_network(host, settings, error);
 
-	if (!host->agent)
-		return error_set(error, -EINVAL,
-			"vNICs need a network, and there is none; see 'network' in sluice.yaml(5)");
+	if (result < 0)
+		return result;
 	problems = calloc(1, sizeof *problems);
 	if (!problems)
 		return error_set(error, -ENOMEM, "out of memory");
-	values_of_nic(settings, "", config, problems);
+	values_of_nic(settings, "", &understood->nic, problems);
+	if (settings->device) {
+		values_of_device(settings, "", run_directory(), &understood->device, problems);
+		understood->sidecore = reference_of_device(
+			host->configuration, settings->device, "device", problems);
+	}
 	result = problems_error(problems, error);
 	free(problems);
 	return result < 0 ? error_prefix(error, result, "vNIC '%s': ", settings->name) : 0;
@@ -44,6 +73,41 @@ static int grow(struct host *host)
 	return 0;
 }
 
+/* Where there is an agent, it sees to this. */
+static int check_is_new(
+	const struct host *host, const struct nic_settings *settings, struct error *error)
+{
+	for (unsigned i = 0; i < host->configuration->nics_count; i++) {
+		const struct nic_settings *other = &host->configuration->nics[i];
+
+		if (strcmp(other->name, settings->name) == 0)
+			return error_set(error, -EEXIST, "vNIC '%s' exists; choose another name",
+				settings->name);
+		if (strcmp(other->netdev, settings->netdev) == 0)
+			return error_set(error, -EEXIST,
+				"vNIC '%s': netdev %s is that of vNIC '%s'; give it its own",
+				settings->name, settings->netdev, other->name);
+	}
+	return 0;
+}
+
+/* The promises first: they wait for a netdev that is not there yet. */
+static int start_nic(struct host *host, const struct nic_settings *settings,
+	const struct understood *understood, struct net_device **device, struct error *error)
+{
+	int result = host->agent ? agent_add_nic(host->agent, &understood->nic, error)
+				 : check_is_new(host, settings, error);
+
+	*device = NULL;
+	if (result < 0 || !settings->device)
+		return result;
+	result = net_device_create(
+		host->sidecores[understood->sidecore], &understood->device, device, error);
+	if (result < 0 && host->agent)
+		agent_remove_nic(host->agent, settings->name, NULL);
+	return result;
+}
+
 /* On a fleet, others are told of it. */
 static void tell_others(struct host *host, const struct nic_config *config)
 {
@@ -55,21 +119,22 @@ int host_add_nic(
 	struct host *host, struct nic_settings *settings, bool is_from_file, struct error *error)
 {
 	unsigned last = host->configuration->nics_count;
-	struct nic_config config;
-	int result = understand(host, settings, &config, error);
+	struct understood understood;
+	struct net_device *device;
+	int result = understand(host, settings, &understood, error);
 
 	if (result < 0)
 		return result;
 	if (grow(host) < 0)
 		return error_set(error, -ENOMEM, "vNIC '%s': out of memory", settings->name);
-	result = agent_add_nic(host->agent, &config, error);
+	result = start_nic(host, settings, &understood, &device, error);
 	if (result < 0)
 		return result;
-	host->nics[last] = (struct host_nic){is_from_file};
+	host->nics[last] = (struct host_nic){.device = device, .is_from_file = is_from_file};
 	host->configuration->nics[last] = *settings;
 	host->configuration->nics_count++;
 	free(settings);
-	tell_others(host, &config);
+	tell_others(host, &understood.nic);
 	return 0;
 }
 
@@ -87,17 +152,23 @@ static void free_entry(const struct nic_settings *entry)
 int host_set_nic(
 	struct host *host, unsigned index, struct nic_settings *settings, struct error *error)
 {
-	struct nic_config config;
-	int result = understand(host, settings, &config, error);
+	struct understood understood;
+	int result = understand(host, settings, &understood, error);
 
-	if (result == 0)
-		result = agent_set_nic(host->agent, &config, error);
+	if (result == 0 &&
+		!device_is_same(settings->device, host->configuration->nics[index].device))
+		result = error_set(error, -EINVAL,
+			"vNIC '%s': its device cannot change while it runs; remove it, and add it "
+			"again",
+			settings->name);
+	if (result == 0 && host->agent)
+		result = agent_set_nic(host->agent, &understood.nic, error);
 	if (result < 0)
 		return result;
 	free_entry(&host->configuration->nics[index]);
 	host->configuration->nics[index] = *settings;
 	free(settings);
-	tell_others(host, &config);
+	tell_others(host, &understood.nic);
 	return 0;
 }
 
@@ -105,10 +176,14 @@ int host_remove_nic(struct host *host, unsigned index, struct error *error)
 {
 	struct configuration *configuration = host->configuration;
 	unsigned after = configuration->nics_count - index - 1;
-	int result = agent_remove_nic(host->agent, configuration->nics[index].name, error);
+	int result = 0;
 
+	if (host->agent)
+		result = agent_remove_nic(host->agent, configuration->nics[index].name, error);
 	if (result < 0)
 		return result;
+	if (host->nics[index].device)
+		net_device_destroy(host->nics[index].device, true);
 	if (host->cluster)
 		cluster_remove_nic(host->cluster, configuration->nics[index].name);
 	free_entry(&configuration->nics[index]);

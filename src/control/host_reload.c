@@ -262,6 +262,18 @@ static int load_next(const struct host *host, struct configuration **next, struc
 	return result;
 }
 
+/* They run elsewhere; here they are kept for whoever asks for the configuration. */
+static void exchange_vms(struct configuration *now, struct configuration *next)
+{
+	struct vm_settings *vms = now->vms;
+	uint32_t count = now->vms_count;
+
+	now->vms = next->vms;
+	now->vms_count = next->vms_count;
+	next->vms = vms;
+	next->vms_count = count;
+}
+
 int host_reload(struct host *host, struct error *error)
 {
 	struct configuration *next;
@@ -278,6 +290,8 @@ int host_reload(struct host *host, struct error *error)
 		result = add_new(host, next, error);
 	if (result == 0)
 		result = apply_network(host, next, error);
+	if (result == 0)
+		exchange_vms(host->configuration, next);
 	configuration_free(next);
 	return result < 0 ? error_prefix(error, result, "reload: ") : 0;
 }

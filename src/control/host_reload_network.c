@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/device_values.h"
 #include "control/network_values.h"
 
 /* ---- what is fixed ---- */
@@ -77,9 +78,15 @@ static void compare_nics(
 	for (unsigned i = 0; i < next->nics_count; i++) {
 		int running = host_find_nic(host, next->nics[i].name, NULL);
 
-		if (running >= 0 && !is_same_text(host->configuration->nics[running].netdev,
-					    next->nics[i].netdev))
+		const struct nic_settings *now;
+
+		if (running < 0)
+			continue;
+		now = &host->configuration->nics[running];
+		if (!is_same_text(now->netdev, next->nics[i].netdev))
 			refuse(refusals, "vNIC", next->nics[i].name, "netdev cannot change");
+		else if (!device_is_same(now->device, next->nics[i].device))
+			refuse(refusals, "vNIC", next->nics[i].name, "device cannot change");
 	}
 }
 
@@ -199,11 +206,10 @@ static int apply_rounds(
 
 int apply_network(struct host *host, struct configuration *next, struct error *error)
 {
-	int result;
+	int result = 0;
 
-	if (!host->agent)
-		return 0;
-	result = apply_hosts(host, next, error);
+	if (host->agent)
+		result = apply_hosts(host, next, error);
 	if (result == 0)
 		result = remove_gone(host, next, error);
 	if (result == 0)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "control/exposition.h"
+#include "control/metrics_device.h"
 #include "control/metrics_network.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -240,6 +241,7 @@ char *metrics_text(const struct host *host, size_t *length)
 	write_pools(to, host);
 	write_disks(to, host);
 	write_tiers(to, host);
+	metrics_write_devices(to, host);
 	write_network(to, host->agent);
 	write_cluster(to, host->cluster);
 	if (fclose(to) == 0)

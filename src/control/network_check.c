@@ -6,7 +6,10 @@
 #include "base/address.h"
 #include "control/claims.h"
 #include "control/cluster_values.h"
+#include "control/device_values.h"
 #include "control/network_values.h"
+#include "control/references.h"
+#include "control/run_directory.h"
 #include "gatekeeper/allocation/link_admission.h"
 
 static void check_etcd(const struct network_settings *settings, struct problems *problems)
@@ -53,13 +56,14 @@ static void check_hosts(const struct network_settings *settings, struct problems
 
 /* What only one vNIC may have. */
 struct nic_claims {
-	struct claims names, netdevs, addresses;
+	struct claims names, netdevs, addresses, sockets;
 };
 
 static int nic_claims_init(struct nic_claims *claims, unsigned nics)
 {
 	memset(claims, 0, sizeof *claims);
 	return claims_init(&claims->names, nics) || claims_init(&claims->netdevs, nics) ||
+	       claims_init(&claims->sockets, nics) ||
 	       claims_init(&claims->addresses, nics * NIC_ADDRESSES_MAX);
 }
 
@@ -81,6 +85,7 @@ static void nic_claims_report(struct nic_claims *claims, struct problems *proble
 {
 	claims_report(&claims->names, "nics", "name", "choose another name", problems);
 	claims_report(&claims->netdevs, "nics", "netdev", "a netdev is one vNIC's", problems);
+	claims_report(&claims->sockets, "nics", "device.socket", "choose another path", problems);
 	claims_report(
 		&claims->addresses, "nics", "addresses", "an address is one vNIC's", problems);
 }
@@ -89,6 +94,7 @@ static void nic_claims_free(struct nic_claims *claims)
 {
 	claims_free(&claims->names);
 	claims_free(&claims->netdevs);
+	claims_free(&claims->sockets);
 	claims_free(&claims->addresses);
 }
 
@@ -107,6 +113,21 @@ static void check_uplink(const struct configuration *configuration, struct probl
 	}
 }
 
+static void check_device(const struct configuration *configuration, unsigned index,
+	const char *path, struct nic_claims *claims, struct problems *problems)
+{
+	const struct nic_settings *settings = &configuration->nics[index];
+	struct net_device_config config;
+	char below[PROBLEM_PATH_BYTES];
+
+	if (!settings->device)
+		return;
+	values_of_device(settings, path, run_directory(), &config, problems);
+	path_key(below, path, "device");
+	reference_of_device(configuration, settings->device, below, problems);
+	claims_add(&claims->sockets, index, "%s", config.socket_path);
+}
+
 static struct link_promises check_nics(
 	const struct configuration *configuration, struct problems *problems)
 {
@@ -121,6 +142,7 @@ static struct link_promises check_nics(
 		path_index(path, "nics", i);
 		values_of_nic(&configuration->nics[i], path, &config, problems);
 		nic_claims_add(&claims, i, &config);
+		check_device(configuration, i, path, &claims, problems);
 		promised.send += (double)config.send_min;
 		promised.receive += config.receive.min;
 	}
@@ -128,6 +150,26 @@ static struct link_promises check_nics(
 out:
 	nic_claims_free(&claims);
 	return promised;
+}
+
+/* Without a network, a vNIC can be served, but nothing can be promised to it. */
+static void check_without_network(
+	const struct configuration *configuration, struct problems *problems)
+{
+	char path[PROBLEM_PATH_BYTES];
+
+	for (unsigned i = 0; i < configuration->nics_count; i++) {
+		if (!configuration->nics[i].device) {
+			problems_add(problems, "nics",
+				"there is no 'network'; add one, with this host's 'uplink'");
+			return;
+		}
+		path_index(path, "nics", i);
+		if (nic_has_promises(&configuration->nics[i]))
+			problems_add(problems, path,
+				"'send', 'receive' and 'weight' need a 'network', and there is "
+				"none; add one, or remove them");
+	}
 }
 
 void network_check(const struct configuration *configuration, struct problems *problems)
@@ -138,9 +180,7 @@ void network_check(const struct configuration *configuration, struct problems *p
 	struct error error;
 
 	if (!configuration->network) {
-		if (configuration->nics_count)
-			problems_add(problems, "nics",
-				"there is no 'network'; add one, with this host's 'uplink'");
+		check_without_network(configuration, problems);
 		return;
 	}
 	values_of_network(configuration->network, "network", &config, problems);

@@ -7,6 +7,7 @@
 #include "control/describe.h"
 #include "control/host.h"
 #include "control/methods.h"
+#include "control/nic_status.h"
 #include "control/params.h"
 #include "gatekeeper/agent_status.h"
 
@@ -31,14 +32,11 @@ int method_nic_list(void *context, const json_t *params, json_t **result, struct
 {
 	const struct host *host = context;
 	struct agent_status *status;
-	int code = 0;
+	int code = nic_status(host, &status, error);
 
-	*result = json_array();
-	if (!host->agent)
-		return 0;
-	code = agent_status(host->agent, &status, error);
 	if (code < 0)
 		return code;
+	*result = json_array();
 	for (unsigned i = 0; i < status->nic_count; i++)
 		json_array_append_new(
 			*result, describe_nic(host, &status->nics[i], wanted_flows(params)));
@@ -50,7 +48,7 @@ int method_nic_list(void *context, const json_t *params, json_t **result, struct
 static int show(struct host *host, const char *name, json_t **result, struct error *error)
 {
 	struct agent_status *status;
-	int code = agent_status(host->agent, &status, error);
+	int code = nic_status(host, &status, error);
 
 	if (code < 0)
 		return code;
@@ -155,6 +153,27 @@ static void put_bandwidths(
 	json_object_set_new(object, key, bandwidths);
 }
 
+static void put_number(json_t *object, const char *key, const uint32_t *number)
+{
+	if (number)
+		json_object_set_new(object, key, json_integer(*number));
+}
+
+static void put_device(json_t *object, const struct device_settings *settings)
+{
+	json_t *device;
+
+	if (!settings)
+		return;
+	device = json_object();
+	put_text(device, "sidecore", settings->sidecore);
+	put_text(device, "socket", settings->socket);
+	put_text(device, "mac", settings->mac);
+	put_number(device, "queues", settings->queues);
+	put_number(device, "mtu", settings->mtu);
+	json_object_set_new(object, "device", device);
+}
+
 /* Settings as they would be written in the file. */
 static json_t *settings_json(const struct nic_settings *settings)
 {
@@ -167,8 +186,8 @@ static json_t *settings_json(const struct nic_settings *settings)
 	json_object_set_new(object, "addresses", addresses);
 	put_bandwidths(object, "send", settings->send);
 	put_bandwidths(object, "receive", settings->receive);
-	if (settings->weight)
-		json_object_set_new(object, "weight", json_integer(*settings->weight));
+	put_number(object, "weight", settings->weight);
+	put_device(object, settings->device);
 	return object;
 }
 

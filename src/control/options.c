@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "control/configuration.h"
+
 const char options_help[] =
 	"Usage: sluiced [--config FILE] [--control SOCKET]\n"
 	"       sluiced --check [--config FILE]\n"

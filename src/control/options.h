@@ -7,8 +7,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-#define CONFIGURATION_FILE_DEFAULT "/etc/sluice/sluice.yaml"
-
 struct options {
 	const char *config;  /* file; NULL with --blk-file */
 	const char *control; /* socket; NULL: from the configuration, or the default */

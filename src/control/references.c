@@ -1,5 +1,6 @@
 #include "control/references.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "control/suggest.h"
@@ -107,4 +108,49 @@ int reference_to_sidecore(const struct configuration *configuration,
 	if (!sidecores.count && !pool->sidecore)
 		return -1;
 	return resolve(&sidecores, pool->sidecore, path, problems);
+}
+
+int reference_of_device(const struct configuration *configuration,
+	const struct device_settings *device, const char *path, struct problems *problems)
+{
+	struct named_list sidecores = sidecores_of(configuration);
+
+	return device->sidecore ? resolve(&sidecores, device->sidecore, path, problems) : 0;
+}
+
+static int resolve_named(const struct named_list *list, const char *name, const char *path,
+	struct problems *problems)
+{
+	int index = find(list, name);
+
+	return index < 0 ? report_dangling(list, path, name, problems) : index;
+}
+
+int reference_to_disk(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems)
+{
+	const struct named_list disks = {"disks", "disk", configuration->disks,
+		sizeof *configuration->disks, configuration->disks_count};
+
+	return resolve_named(&disks, name, path, problems);
+}
+
+int reference_to_nic(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems)
+{
+	const struct named_list nics = {"nics", "vNIC", configuration->nics,
+		sizeof *configuration->nics, configuration->nics_count};
+
+	return resolve_named(&nics, name, path, problems);
+}
+
+int reference_to_vm(
+	const struct configuration *configuration, const char *name, struct error *error)
+{
+	const struct named_list vms = {"vms", "VM", configuration->vms, sizeof *configuration->vms,
+		configuration->vms_count};
+	struct problems problems = {.tree = NULL};
+	int index = resolve_named(&vms, name, "", &problems);
+
+	return index < 0 ? error_set(error, -ENOENT, "%s", problems.list[0].text) : index;
 }

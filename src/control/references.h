@@ -1,4 +1,4 @@
-/* From the name of a pool or sidecore to its place in the configuration. */
+/* From the name of a thing to its place in the configuration. */
 #ifndef SLUICE_CONTROL_REFERENCES_H
 #define SLUICE_CONTROL_REFERENCES_H
 
@@ -17,5 +17,19 @@ int reference_to_pool(const struct configuration *configuration, const struct di
  */
 int reference_to_sidecore(const struct configuration *configuration,
 	const struct pool_settings *pool, const char *path, struct problems *problems);
+
+/* Of a vNIC's device likewise: the one it names, or the first if it names none. */
+int reference_of_device(const struct configuration *configuration,
+	const struct device_settings *device, const char *path, struct problems *problems);
+
+/* The disk or NIC of that name; -1 with the reason, and the names there are, in `problems`. */
+int reference_to_disk(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems);
+int reference_to_nic(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems);
+
+/* The VM of that name; -ENOENT with the names there are in `error`. */
+int reference_to_vm(
+	const struct configuration *configuration, const char *name, struct error *error);
 
 #endif

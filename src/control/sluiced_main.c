@@ -49,9 +49,9 @@ static int check(const struct options *options)
 
 	if (load_file(options->config, &configuration) < 0)
 		return EXIT_FAILURE;
-	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs\n", options->config,
+	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs, %u VMs\n", options->config,
 		configuration->sidecores_count, configuration->pools_count,
-		configuration->disks_count, configuration->nics_count);
+		configuration->disks_count, configuration->nics_count, configuration->vms_count);
 	configuration_free(configuration);
 	return EXIT_SUCCESS;
 }

@@ -157,7 +157,7 @@ static void answer_id(struct blk_request *request)
 			part = sizeof id - done;
 		memcpy(request->data[i].iov_base, id + done, part);
 		guest_memory_mark_dirty(
-			request->queue->virtqueue.memory, request->data[i].iov_base, part);
+			request->queue->served.virtqueue.memory, request->data[i].iov_base, part);
 		done += part;
 	}
 	request->written_bytes = done;

@@ -17,7 +17,7 @@ void blk_request_finish(struct blk_request *request, uint8_t status)
 	*request->status = status;
 	if (status != VIRTIO_BLK_S_OK)
 		counter_add(&queue->disk->errors, 1);
-	guest_memory_mark_dirty(queue->virtqueue.memory, request->status, 1);
+	guest_memory_mark_dirty(queue->served.virtqueue.memory, request->status, 1);
 	disk_queue_finish(queue, request, (uint32_t)request->written_bytes + 1);
 }
 
@@ -30,7 +30,7 @@ uint8_t blk_status_of(int result)
 
 static void mark_dirty(struct blk_request *request)
 {
-	struct guest_memory *memory = request->queue->virtqueue.memory;
+	struct guest_memory *memory = request->queue->served.virtqueue.memory;
 
 	if (!memory->log.bits)
 		return;

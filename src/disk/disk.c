@@ -86,6 +86,7 @@ static int add_flow(struct disk *disk, struct error *error)
 static int start_vhost(struct disk *disk, struct error *error)
 {
 	const struct vhost_user_backend_config config = {
+		.kind = "disk",
 		.name = disk->config.name,
 		.socket_path = disk->config.socket_fd < 0 ? disk->config.socket_path : NULL,
 		.fd = disk->config.socket_fd,
@@ -98,8 +99,7 @@ static int start_vhost(struct disk *disk, struct error *error)
 
 	if (result < 0)
 		return result;
-	disk->trouble_caller.sidecore = disk->pool->sidecore;
-	disk->trouble_caller.fd = vhost_user_trouble_fd(disk->vhost);
+	served_device_report_to(&disk->served, vhost_user_trouble_fd(disk->vhost));
 	return 0;
 }
 
@@ -107,6 +107,7 @@ static void set_up(struct disk *disk, struct pool *pool, const struct disk_confi
 {
 	disk->config = *config;
 	disk->pool = pool;
+	served_device_init(&disk->served, pool->sidecore);
 	if (!disk->config.serial[0])
 		snprintf(disk->config.serial, sizeof disk->config.serial, "%.*s", DISK_SERIAL_BYTES,
 			config->name);
@@ -155,24 +156,11 @@ fail_memory:
 
 /* ---- destroying ---- */
 
-static void release_trouble_caller(void *argument)
-{
-	struct disk *disk = argument;
-
-	if (disk->trouble_caller.fd >= 0)
-		sidecore_redirect_caller(&disk->trouble_caller, VHOST_USER_NO_FD);
-}
-
 /* Let nobody in any more, and wait for what is in flight. Returns 0 or -ETIMEDOUT. */
 static int stop_serving(struct disk *disk, int timeout_ms)
 {
-	struct pool *pool = disk->pool;
-
 	disk->is_leaving = true;
-	/* Each call lets the sidecore look at completions once. */
-	do
-		sidecore_call(pool->sidecore, release_trouble_caller, disk);
-	while (__atomic_load_n(&disk->trouble_caller.is_in_flight, __ATOMIC_ACQUIRE));
+	served_device_release(&disk->served);
 	return vhost_user_backend_stop(disk->vhost, timeout_ms);
 }
 
@@ -300,7 +288,7 @@ void disk_statistics(const struct disk *disk, struct disk_statistics *statistics
 	*statistics = (struct disk_statistics){
 		.is_connected = __atomic_load_n(&disk->is_connected, __ATOMIC_RELAXED),
 		.is_leaving = disk->is_leaving,
-		.is_broken = __atomic_load_n(&disk->is_broken, __ATOMIC_RELAXED),
+		.is_broken = __atomic_load_n(&disk->served.is_broken, __ATOMIC_RELAXED),
 		.is_direct = disk->backend->is_direct,
 		.size_bytes = counter_get(&disk->size_bytes),
 		.reads = counter_get(&disk->reads),

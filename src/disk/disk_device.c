@@ -102,7 +102,7 @@ static const char *trouble(void *device)
 {
 	struct disk *disk = device;
 
-	return __atomic_exchange_n(&disk->trouble, NULL, __ATOMIC_ACQUIRE);
+	return served_device_trouble(&disk->served);
 }
 
 const struct vhost_user_operations disk_operations = {

@@ -2,8 +2,7 @@
 #ifndef SLUICE_DISK_DISK_PRIVATE_H
 #define SLUICE_DISK_DISK_PRIVATE_H
 
-#include <semaphore.h>
-
+#include "device/served_queue.h"
 #include "disk/blk_request.h"
 #include "disk/disk.h"
 #include "disk/pool_private.h"
@@ -11,19 +10,10 @@
 
 /* One virtqueue of a disk, served by the pool's sidecore while it runs. */
 struct disk_queue {
+	struct served_queue served;
 	struct disk *disk;
-	struct poller poller;
-	struct doorbell doorbell;
-	struct caller caller;	    /* the guest's interrupt */
-	struct caller error_caller; /* rung once, when the ring breaks */
-	struct virtqueue virtqueue;
 	struct blk_request *requests; /* as many as the ring has descriptors */
 	struct blk_request *free_requests;
-	bool is_polled;	 /* the front end gave no kick descriptor: never park */
-	bool is_watched; /* the sidecore still has the doorbell */
-	bool is_stopping;
-	bool is_reported; /* that the ring is broken */
-	sem_t stopped;	  /* posted by the sidecore when it has let go of everything */
 };
 
 struct disk {
@@ -32,6 +22,7 @@ struct disk {
 	struct backend *backend;
 	struct flow *flow;
 	struct vhost_user_backend *vhost;
+	struct served_device served;
 
 	/* Control threads only. */
 	TAILQ_ENTRY(disk) link; /* in the pool's list */
@@ -42,15 +33,12 @@ struct disk {
 	uint64_t sequential_offset[2]; /* where the last read and the last write ended */
 	bool is_write_through;	       /* the driver does not flush */
 	bool is_abandoned;	       /* nothing is taken from its rings, or sent to the device */
-	struct caller trouble_caller;
 	uint64_t reads, writes, flushes, discards, write_zeroes;
 	uint64_t read_bytes, write_bytes;
 	uint64_t errors;
 	uint64_t in_flight;
 
 	/* Written by one thread, read by others. */
-	const char *trouble; /* to be reported by the disk's thread */
-	uint32_t is_broken;
 	uint32_t is_connected;
 	uint64_t connections;
 

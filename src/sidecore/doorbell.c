@@ -33,7 +33,9 @@ static void doorbell_rang(struct sidecore_operation *operation, int result, unsi
 		return;
 	}
 	if (result > 0) {
-		counter_add(&doorbell->sidecore->counters.kicks_received, 1);
+		counter_add(&doorbell->sidecore->counters.kicks_received, !doorbell->is_hosts);
+		if (doorbell->rang)
+			doorbell->rang(doorbell);
 		sidecore_wake_poller(doorbell->sidecore, doorbell->poller);
 	}
 	if (has_ended && result >= 0)
@@ -55,7 +57,7 @@ static void ignore_result(struct sidecore_operation *operation, int result, unsi
 }
 
 /* Not poll_remove, for polls: that gives up (EALREADY) on one that a kick has just woken. */
-static void cancel(struct sidecore *sidecore, struct sidecore_operation *operation)
+void sidecore_cancel(struct sidecore *sidecore, struct sidecore_operation *operation)
 {
 	struct io_uring_sqe *entry = sidecore_prepare(sidecore, &sidecore->cancellation);
 
@@ -67,7 +69,7 @@ void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbe
 {
 	doorbell->is_watched = false;
 	doorbell->unwatched = unwatched;
-	cancel(doorbell->sidecore, &doorbell->operation);
+	sidecore_cancel(doorbell->sidecore, &doorbell->operation);
 }
 
 /* ---- callers ---- */
@@ -112,7 +114,7 @@ void sidecore_redirect_caller(struct caller *caller, int fd)
 {
 	if (caller->is_in_flight) {
 		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
-		cancel(caller->sidecore, &caller->operation);
+		sidecore_cancel(caller->sidecore, &caller->operation);
 		io_uring_submit(&caller->sidecore->ring);
 	}
 	caller->fd = fd;

@@ -15,18 +15,23 @@
 
 /* ---- pollers ---- */
 
+static struct poller_list *list_of(struct sidecore *sidecore, const struct poller *poller)
+{
+	return poller->is_bulk ? &sidecore->bulk : &sidecore->active;
+}
+
 static void activate(struct sidecore *sidecore, struct poller *poller)
 {
 	poller->is_active = true;
 	poller->worked_at_ns = clock_now_ns();
-	TAILQ_INSERT_TAIL(&sidecore->active, poller, link);
+	TAILQ_INSERT_TAIL(list_of(sidecore, poller), poller, link);
 }
 
 static void deactivate(struct sidecore *sidecore, struct poller *poller)
 {
 	if (sidecore->next_poller == poller)
 		sidecore->next_poller = TAILQ_NEXT(poller, link);
-	TAILQ_REMOVE(&sidecore->active, poller, link);
+	TAILQ_REMOVE(list_of(sidecore, poller), poller, link);
 	poller->is_active = false;
 }
 
@@ -77,6 +82,35 @@ static void park(struct sidecore *sidecore, struct poller *poller, uint64_t now_
 	deactivate(sidecore, poller);
 }
 
+static bool run_poller(struct sidecore *sidecore, struct poller *poller, uint64_t now_ns)
+{
+	if (poller->poll(poller, now_ns)) {
+		poller->worked_at_ns = now_ns;
+		return true;
+	}
+	if (poller->is_active && now_ns - poller->worked_at_ns >= poller->window_ns)
+		park(sidecore, poller, now_ns);
+	return false;
+}
+
+/* Up to the first that works; its turn comes again after all others'. */
+static bool run_bulk_pollers(struct sidecore *sidecore, uint64_t now_ns)
+{
+	struct poller *poller = TAILQ_FIRST(&sidecore->bulk);
+
+	for (; poller; poller = sidecore->next_poller) {
+		sidecore->next_poller = TAILQ_NEXT(poller, link);
+		if (!run_poller(sidecore, poller, now_ns))
+			continue;
+		if (poller->is_active) {
+			TAILQ_REMOVE(&sidecore->bulk, poller, link);
+			TAILQ_INSERT_TAIL(&sidecore->bulk, poller, link);
+		}
+		return true;
+	}
+	return false;
+}
+
 static bool run_pollers(struct sidecore *sidecore, uint64_t now_ns)
 {
 	struct poller *poller = TAILQ_FIRST(&sidecore->active);
@@ -84,15 +118,9 @@ static bool run_pollers(struct sidecore *sidecore, uint64_t now_ns)
 
 	for (; poller; poller = sidecore->next_poller) {
 		sidecore->next_poller = TAILQ_NEXT(poller, link);
-		if (poller->poll(poller, now_ns)) {
-			poller->worked_at_ns = now_ns;
-			found_work = true;
-		} else if (poller->is_active &&
-			   now_ns - poller->worked_at_ns >= poller->window_ns) {
-			park(sidecore, poller, now_ns);
-		}
+		found_work |= run_poller(sidecore, poller, now_ns);
 	}
-	return found_work;
+	return run_bulk_pollers(sidecore, now_ns) || found_work;
 }
 
 /* ---- the kernel's completions ---- */

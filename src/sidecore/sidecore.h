@@ -36,6 +36,8 @@ struct sidecore_config {
 	char name[SIDECORE_NAME_BYTES];
 	int cpu;	      /* the hypervisor core, or SIDECORE_NOT_PINNED */
 	uint64_t poll_ns_max; /* longest poll window; 0: never poll, always be notified */
+	/* sidecore_make_restricted_ring's, which is the sidecore's from then on; NULL: it makes its own */
+	const struct io_uring *restricted_ring;
 };
 
 /* What the sidecore has done since it started; written by its thread, readable by any. */
@@ -61,6 +63,14 @@ struct sidecore_counters {
 int sidecore_start(
 	const struct sidecore_config *config, struct sidecore **sidecore, struct error *error);
 
+/*
+ * Make the io_uring of a sidecore that is started later, by a process that has shut itself in and may not make any:
+ * one by which descriptors that are open can be waited for, read and written, and nothing else be done.
+ *
+ * Returns 0 or a negative errno with the reason in `error`.
+ */
+int sidecore_make_restricted_ring(struct io_uring *ring, struct error *error);
+
 /* End the thread and free the sidecore. Everything attached must have been removed before. */
 void sidecore_stop(struct sidecore *sidecore);
 
@@ -83,6 +93,11 @@ struct poller {
 	bool (*arm)(struct poller *poller);
 	/* The poller is active again: notifications are no longer needed. */
 	void (*disarm)(struct poller *poller);
+	/*
+	 * It may find much work for long, and nobody was promised when it is done: in each round
+	 * only one such poller works, so that many of them delay the others no more than one does.
+	 */
+	bool is_bulk;
 
 	/* Kept by the sidecore. */
 	TAILQ_ENTRY(poller) link;
@@ -124,15 +139,20 @@ struct io_uring_sqe *sidecore_prepare(
  */
 void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *operation);
 
+/* Ask the kernel to give up an operation, if it still waits. It completes either way, with -ECANCELED if it was given up. */
+void sidecore_cancel(struct sidecore *sidecore, struct sidecore_operation *operation);
+
 /* The ring itself, for registering files and buffers. */
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore);
 
-/* An eventfd that somebody rings to get a poller's attention. */
+/* An eventfd that somebody rings to get a poller's attention, or another file that becomes readable. */
 struct doorbell {
 	struct sidecore_operation operation;
 	struct sidecore *sidecore;
 	struct poller *poller; /* to be woken */
 	int fd;
+	bool is_hosts; /* rung by the host's kernel: costs no guest an exit */
+	void (*rang)(struct doorbell *doorbell); /* before the poller is woken; may be NULL */
 	bool is_watched;
 	void (*unwatched)(struct doorbell *doorbell);
 };

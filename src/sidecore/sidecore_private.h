@@ -16,6 +16,7 @@ TAILQ_HEAD(poller_list, poller);
 struct sidecore {
 	struct io_uring ring;
 	struct poller_list active;
+	struct poller_list bulk;    /* those active ones that take turns, the next one first */
 	struct poller *next_poller; /* of the round in progress; removal must skip over it */
 	struct timer_heap timers;
 	struct sidecore_config config;
@@ -34,6 +35,12 @@ struct sidecore {
 	int start_result;
 	struct error start_error;
 };
+
+/* A ring as a sidecore needs it, with these flags besides. Returns 0 or a negative errno. */
+int sidecore_open_ring(struct io_uring *ring, unsigned flags);
+
+/* Begin to use one that was made disabled. Returns 0 or a negative errno. */
+int sidecore_enable_ring(const struct io_uring *ring);
 
 /* One round of the loop. Returns whether it found any work. */
 bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns);

@@ -16,21 +16,29 @@
 
 /* ---- the thread ---- */
 
-static int open_ring(struct sidecore *sidecore)
+int sidecore_open_ring(struct io_uring *ring, unsigned flags)
 {
 	struct io_uring_params parameters = {
-		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+		.flags = flags | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
 		.cq_entries = 4 * SIDECORE_RING_ENTRIES,
 	};
 	int result;
 
-	result = io_uring_queue_init_params(SIDECORE_RING_ENTRIES, &sidecore->ring, &parameters);
+	result = io_uring_queue_init_params(SIDECORE_RING_ENTRIES, ring, &parameters);
 	if (result != -EINVAL)
 		return result;
 	/* Before Linux 6.1 these flags do not exist; they save work, but nothing depends on them. */
-	parameters.flags = IORING_SETUP_CQSIZE;
-	return io_uring_queue_init_params(SIDECORE_RING_ENTRIES, &sidecore->ring, &parameters);
+	parameters.flags = flags | IORING_SETUP_CQSIZE;
+	return io_uring_queue_init_params(SIDECORE_RING_ENTRIES, ring, &parameters);
+}
+
+static int take_ring(struct sidecore *sidecore)
+{
+	if (!sidecore->config.restricted_ring)
+		return sidecore_open_ring(&sidecore->ring, 0);
+	sidecore->ring = *sidecore->config.restricted_ring;
+	return sidecore_enable_ring(&sidecore->ring);
 }
 
 static int set_up_thread(struct sidecore *sidecore)
@@ -46,7 +54,7 @@ static int set_up_thread(struct sidecore *sidecore)
 				"`nproc` and `taskset -p` show",
 				sidecore->config.name, sidecore->config.cpu, strerror(-result));
 	}
-	result = open_ring(sidecore);
+	result = take_ring(sidecore);
 	if (result < 0)
 		return error_set(error, result,
 			"sidecore '%s': no io_uring: %s; see kernel.io_uring_disabled and the "
@@ -60,7 +68,7 @@ static void run(struct sidecore *sidecore)
 	unsigned rounds = 0;
 
 	while (!sidecore->is_stopping) {
-		if (TAILQ_EMPTY(&sidecore->active))
+		if (TAILQ_EMPTY(&sidecore->active) && TAILQ_EMPTY(&sidecore->bulk))
 			sidecore_sleep(sidecore);
 		sidecore_round(sidecore, clock_now_ns());
 		if (++rounds % CPU_TIME_EVERY_ROUNDS == 0)
@@ -113,6 +121,7 @@ static void set_up(struct sidecore *sidecore, const struct sidecore_config *conf
 	if (cpu_usable_count() == 1)
 		sidecore->config.poll_ns_max = 0;
 	TAILQ_INIT(&sidecore->active);
+	TAILQ_INIT(&sidecore->bulk);
 	message_ring_init(&sidecore->messages);
 	sem_init(&sidecore->started, 0, 0);
 }

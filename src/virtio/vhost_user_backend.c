@@ -55,7 +55,18 @@ static void look_for_trouble(struct vhost_user_backend *backend)
 		session_report_trouble(&backend->session, reason);
 }
 
-enum event { MESSAGE, STOP, TROUBLE, CONFIG_CHANGE, EVENTS };
+enum event { MESSAGE, STOP, TROUBLE, CONFIG_CHANGE, WATCHED, EVENTS };
+
+static void look_at_watched(struct vhost_user_backend *backend)
+{
+	const struct vhost_user_operations *operations = backend->config.operations;
+
+	if (!operations->watched(backend->config.device))
+		return;
+	session_pause_rings(&backend->session);
+	operations->mend(backend->config.device);
+	session_update_rings(&backend->session);
+}
 
 static int serve_events(struct vhost_user_backend *backend, const struct pollfd events[EVENTS])
 {
@@ -63,6 +74,8 @@ static int serve_events(struct vhost_user_backend *backend, const struct pollfd 
 		return -ECANCELED;
 	if (events[TROUBLE].revents)
 		look_for_trouble(backend);
+	if (events[WATCHED].revents)
+		look_at_watched(backend);
 	if (events[CONFIG_CHANGE].revents) {
 		drain(backend->config_fd);
 		session_send_config_change(&backend->session);
@@ -102,6 +115,8 @@ static void serve(struct vhost_user_backend *backend, int socket)
 		[STOP] = {.fd = backend->stop_fd, .events = POLLIN},
 		[TROUBLE] = {.fd = backend->trouble_fd, .events = POLLIN},
 		[CONFIG_CHANGE] = {.fd = backend->config_fd, .events = POLLIN},
+		[WATCHED] = {.fd = backend->config.is_watching ? backend->config.watch_fd : -1,
+			.events = POLLIN},
 	};
 	int result = 0;
 
@@ -259,7 +274,8 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 		return error_set(error, -ENOMEM, "no memory for a vhost-user session");
 	new_one->config = *config;
 	sem_init(&new_one->ended, 0, 0);
-	snprintf(new_one->log_name, sizeof new_one->log_name, "disk '%s'", config->name);
+	snprintf(
+		new_one->log_name, sizeof new_one->log_name, "%s '%s'", config->kind, config->name);
 	new_one->log.name = new_one->log_name;
 	new_one->listener = new_one->connected = new_one->served = -1;
 	new_one->stop_fd = new_one->trouble_fd = new_one->config_fd = -1;
@@ -267,13 +283,14 @@ int vhost_user_backend_start(const struct vhost_user_backend_config *config,
 	result = open_socket(new_one, error);
 	if (result == 0)
 		result = open_events(new_one, error);
+	/* Before the thread, whose operations may use it. */
+	*backend = new_one;
 	if (result == 0)
 		result = start_thread(new_one, error);
 	if (result < 0) {
 		free_backend(new_one);
 		return result;
 	}
-	*backend = new_one;
 	return 0;
 }
 

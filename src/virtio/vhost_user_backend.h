@@ -64,13 +64,39 @@ struct vhost_user_operations {
 
 	/* A reason to report a ring as broken, or NULL. Asked when the trouble descriptor was rung. */
 	const char *(*trouble)(void *device);
+
+	/*
+	 * The front end tells the driver this MTU; a negative errno with `error` set if packets of
+	 * that size would not get through. NULL: not for devices of this kind.
+	 */
+	int (*set_mtu)(void *device, uint64_t mtu, struct error *error);
+
+	/*
+	 * There is something to read from the configuration's `watch_fd`: read it. Returns whether
+	 * `mend` is to be called, for which all rings are stopped, and then started again.
+	 */
+	bool (*watched)(void *device);
+	void (*mend)(void *device);
 };
 
 struct vhost_user_backend_config {
-	const char *name;	 /* of the device, for log lines; outlives the back end */
+	const char *kind;	 /* what the device is called: "disk"; outlives the back end */
+	const char *name;	 /* of the device, for log lines; likewise */
 	const char *socket_path; /* to listen on; NULL to use `fd` */
 	int fd; /* a listening or connected socket, taken over by a start, failed or not */
 	unsigned queue_count; /* at most VHOST_USER_QUEUES_MAX */
+	/*
+	 * What a predecessor had in flight need not be done again: no in-flight region is kept, and
+	 * chains that have been popped can be put back.
+	 */
+	bool is_lossy;
+	/*
+	 * The front end is several devices on one connection, each with some of the queues (QEMU's
+	 * NICs: one per pair). Each would add the same memory, so it is set as a whole.
+	 */
+	bool is_shared;
+	bool is_watching;
+	int watch_fd; /* if is_watching: nonblocking, for operations.watched while a front end is there */
 	const struct vhost_user_operations *operations;
 	void *device;
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "virtio/driver_ring.h"
+#include "virtio/vhost_user_connection.h"
 
 #define FRONTEND_QUEUES_MAX 64u
 
@@ -30,9 +31,8 @@ struct frontend_queue {
 };
 
 struct vhost_user_frontend {
-	int socket;
+	struct vhost_user_connection connection;
 	uint64_t features; /* negotiated */
-	uint64_t protocol_features;
 	uint8_t *memory;
 	size_t memory_bytes;
 	int memory_fd;

@@ -4,6 +4,9 @@
 
 #include "base/error.h"
 
+/* Who may connect besides the owner, if there is such a group: VMs that run as users of their own. */
+#define VHOST_USER_GROUP "sluice-vm"
+
 /*
  * Listen on a Unix stream socket, readable and writable by owner and group. The file that a dead
  * process has left there is replaced.

@@ -37,7 +37,7 @@ static struct virtqueue_setup setup_of(struct vhost_user_session *session, unsig
 		.log_address = ring->address.log_address,
 		.base = ring->base,
 		.memory = &session->memory,
-		.inflight = index < inflight->queue_count
+		.inflight = index < inflight->queue_count && !session->config->is_lossy
 				    ? inflight->start + index * inflight->queue_bytes
 				    : NULL,
 		.inflight_bytes = inflight->queue_bytes,
@@ -96,7 +96,7 @@ static struct vhost_user_ring *find_ring(
 {
 	if (index < session->config->queue_count)
 		return &session->rings[index];
-	error_set(error, -EINVAL, "there is no queue %llu; the disk has %u",
+	error_set(error, -EINVAL, "there is no queue %llu; the device has %u",
 		(unsigned long long)index, session->config->queue_count);
 	return NULL;
 }

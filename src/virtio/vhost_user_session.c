@@ -13,13 +13,11 @@ static const uint64_t ring_features = FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRT
 				      FEATURE(VIRTIO_RING_F_EVENT_IDX) | FEATURE(VHOST_F_LOG_ALL) |
 				      FEATURE(VHOST_USER_F_PROTOCOL_FEATURES);
 
-static const uint64_t offered_protocol_features =
+static const uint64_t common_protocol_features =
 	FEATURE(VHOST_USER_PROTOCOL_F_MQ) | FEATURE(VHOST_USER_PROTOCOL_F_LOG_SHMFD) |
 	FEATURE(VHOST_USER_PROTOCOL_F_REPLY_ACK) | FEATURE(VHOST_USER_PROTOCOL_F_BACKEND_REQ) |
 	FEATURE(VHOST_USER_PROTOCOL_F_CONFIG) | FEATURE(VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD) |
-	FEATURE(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) |
-	FEATURE(VHOST_USER_PROTOCOL_F_RESET_DEVICE) |
-	FEATURE(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | FEATURE(VHOST_USER_PROTOCOL_F_STATUS);
+	FEATURE(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | FEATURE(VHOST_USER_PROTOCOL_F_STATUS);
 
 /* ---- features ---- */
 
@@ -48,17 +46,30 @@ static int set_features(
 	return 0;
 }
 
+static uint64_t offered_protocol_features(const struct vhost_user_session *session)
+{
+	uint64_t offered = common_protocol_features;
+
+	if (!session->config->is_lossy)
+		offered |= FEATURE(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
+	if (!session->config->is_shared)
+		offered |= FEATURE(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
+	if (session->config->operations->set_mtu)
+		offered |= FEATURE(VHOST_USER_PROTOCOL_F_NET_MTU);
+	return offered;
+}
+
 static int get_protocol_features(
 	struct vhost_user_session *session, struct vhost_user_message *message, struct error *error)
 {
-	message->payload.u64 = offered_protocol_features;
+	message->payload.u64 = offered_protocol_features(session);
 	return 0;
 }
 
 static int set_protocol_features(
 	struct vhost_user_session *session, struct vhost_user_message *message, struct error *error)
 {
-	session->protocol_features = message->payload.u64 & offered_protocol_features;
+	session->protocol_features = message->payload.u64 & offered_protocol_features(session);
 	return 0;
 }
 
@@ -97,6 +108,16 @@ static int set_config(
 	return error_set(error, -EINVAL, "configuration space is read-only");
 }
 
+static int net_set_mtu(
+	struct vhost_user_session *session, struct vhost_user_message *message, struct error *error)
+{
+	const struct vhost_user_operations *operations = session->config->operations;
+
+	if (!operations->set_mtu)
+		return error_set(error, -EINVAL, "the device is no NIC");
+	return operations->set_mtu(session->config->device, message->payload.u64, error);
+}
+
 static int set_backend_req_fd(
 	struct vhost_user_session *session, struct vhost_user_message *message, struct error *error)
 {
@@ -121,7 +142,8 @@ void session_send_config_change(struct vhost_user_session *session)
 	if (result == 0)
 		return;
 	log_from(session->log, LOG_LEVEL_WARNING,
-		"the front end does not hear that the size has changed: %s", strerror(-result));
+		"the front end does not hear that the configuration has changed: %s",
+		strerror(-result));
 	close(session->request_fd);
 	session->request_fd = VHOST_USER_NO_FD;
 }
@@ -229,6 +251,7 @@ static const struct message_kind message_kinds[VHOST_USER_REQUESTS] = {
 	[VHOST_USER_GET_QUEUE_NUM] = {get_queue_num, 0, HAS_REPLY},
 	[VHOST_USER_SET_VRING_ENABLE] = {session_set_vring_enable, PAYLOAD(vring_state),
 		UPDATES_RINGS},
+	[VHOST_USER_NET_SET_MTU] = {net_set_mtu, PAYLOAD(u64), 0},
 	[VHOST_USER_SET_BACKEND_REQ_FD] = {set_backend_req_fd, 0, 0},
 	[VHOST_USER_GET_CONFIG] = {get_config, PAYLOAD(config), HAS_REPLY | VARIABLE_SIZE},
 	[VHOST_USER_SET_CONFIG] = {set_config, PAYLOAD(config), VARIABLE_SIZE},

@@ -68,7 +68,8 @@ struct virtqueue {
 	uint16_t batch_count;
 	uint16_t batch_tracking[VIRTQUEUE_BATCH_MAX];
 	uint16_t batch_slots[VIRTQUEUE_BATCH_MAX]; /* packed: where each goes */
-	uint16_t batch_flags[VIRTQUEUE_BATCH_MAX]; /* packed: what shows it to the driver */
+	uint16_t batch_spans[VIRTQUEUE_BATCH_MAX]; /* packed: how many ring slots it takes up */
+	uint64_t batch_words[VIRTQUEUE_BATCH_MAX]; /* packed: what shows it to the driver */
 
 	union {
 		struct {
@@ -103,6 +104,7 @@ struct virtqueue_operations {
 	int (*attach)(
 		struct virtqueue *queue, const struct virtqueue_setup *setup, struct error *error);
 	int (*pop)(struct virtqueue *queue, struct descriptor_chain *chain);
+	void (*unpop)(struct virtqueue *queue, const struct descriptor_chain *chain);
 	void (*push)(struct virtqueue *queue, const struct descriptor_chain *chain,
 		uint32_t written_bytes);
 	void (*publish)(struct virtqueue *queue);
@@ -130,6 +132,15 @@ int virtqueue_attach(
 static inline int virtqueue_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 {
 	return queue->operations->pop(queue, chain);
+}
+
+/*
+ * Put back the chain that was popped last, as if it had not been; of several, the last first. Not on a
+ * ring with in-flight tracking.
+ */
+static inline void virtqueue_unpop(struct virtqueue *queue, const struct descriptor_chain *chain)
+{
+	queue->operations->unpop(queue, chain);
 }
 
 /*

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "virtio/inflight.h"
+#include "virtio/packed_position.h"
 #include "virtio/virtqueue.h"
 
 #define FLAG_AVAILABLE (1u << VRING_PACKED_DESC_F_AVAIL)
@@ -48,6 +49,8 @@ static int packed_attach(
 	}
 	if (queue->next_available >= queue->size || queue->next_used >= queue->size)
 		return error_set(error, -EINVAL, "the ring's base is beyond its size");
+	if (!queue->inflight)
+		packed_position_correct(queue);
 	return 0;
 }
 
@@ -178,14 +181,35 @@ static int packed_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 	return result;
 }
 
+static void packed_unpop(struct virtqueue *queue, const struct descriptor_chain *chain)
+{
+	if (queue->next_available < chain->ring_slots) {
+		queue->next_available += queue->size;
+		queue->available_wrap = !queue->available_wrap;
+	}
+	queue->next_available -= chain->ring_slots;
+	queue->slots_in_use -= chain->ring_slots;
+	queue->in_flight--;
+}
+
 /* ---- pushing ---- */
+
+/* Length, id and flags of a used descriptor are one word, so that it is shown whole or not at all. */
+static uint64_t used_word(uint32_t written_bytes, uint16_t id, uint16_t flags)
+{
+	return written_bytes | (uint64_t)id << 32 | (uint64_t)flags << 48;
+}
 
 static void show_used(struct virtqueue *queue, unsigned index)
 {
 	uint16_t slot = queue->batch_slots[index];
+	uint64_t word = queue->batch_words[index];
+	struct vring_packed_desc *used = &queue->packed.descriptors[slot];
 
-	__atomic_store_n(&queue->packed.descriptors[slot].flags, queue->batch_flags[index],
-		__ATOMIC_RELEASE);
+	if (!queue->inflight)
+		packed_position_mark(
+			queue, slot, queue->batch_spans[index], word >> 48 & FLAG_USED);
+	__atomic_store_n((uint64_t *)&used->len, word, __ATOMIC_RELEASE);
 	if (queue->logs_used_ring)
 		dirty_log_mark(&queue->memory->log,
 			queue->log_address + slot * sizeof(struct vring_packed_desc),
@@ -207,15 +231,13 @@ static void packed_publish(struct virtqueue *queue)
 static void packed_push(
 	struct virtqueue *queue, const struct descriptor_chain *chain, uint32_t written_bytes)
 {
-	struct vring_packed_desc *element = &queue->packed.descriptors[queue->next_used];
 	uint16_t flags = queue->used_wrap ? FLAG_AVAILABLE | FLAG_USED : 0;
 
 	if (written_bytes)
 		flags |= VRING_DESC_F_WRITE;
-	element->id = chain->id;
-	element->len = written_bytes;
 	queue->batch_slots[queue->batch_count] = queue->next_used;
-	queue->batch_flags[queue->batch_count] = flags;
+	queue->batch_spans[queue->batch_count] = chain->ring_slots;
+	queue->batch_words[queue->batch_count] = used_word(written_bytes, chain->id, flags);
 	queue->batch_tracking[queue->batch_count] = chain->tracking_slot;
 	queue->batch_count++;
 	advance(queue, &queue->next_used, &queue->used_wrap, chain->ring_slots);
@@ -269,6 +291,7 @@ static void packed_disable_kicks(struct virtqueue *queue)
 const struct virtqueue_operations virtqueue_packed_operations = {
 	.attach = packed_attach,
 	.pop = packed_pop,
+	.unpop = packed_unpop,
 	.push = packed_push,
 	.publish = packed_publish,
 	.needs_call = packed_needs_call,

@@ -167,6 +167,13 @@ static int split_pop(struct virtqueue *queue, struct descriptor_chain *chain)
 	return 1;
 }
 
+static void split_unpop(struct virtqueue *queue, const struct descriptor_chain *chain)
+{
+	queue->next_available--;
+	queue->in_flight_ids[chain->id / 64] &= ~(1ull << chain->id % 64);
+	queue->in_flight--;
+}
+
 /* ---- pushing ---- */
 
 static void log_used_ring(struct virtqueue *queue, uint64_t offset, uint64_t size_bytes)
@@ -253,6 +260,7 @@ static void split_disable_kicks(struct virtqueue *queue)
 const struct virtqueue_operations virtqueue_split_operations = {
 	.attach = split_attach,
 	.pop = split_pop,
+	.unpop = split_unpop,
 	.push = split_push,
 	.publish = split_publish,
 	.needs_call = split_needs_call,

@@ -355,7 +355,7 @@ static void stop_queue(void)
 /* It goes, and comes again: what the device had not begun is done by the next one. */
 static void reconnect(struct script *script)
 {
-	if (!setup.inflight || disk->queues[0].virtqueue.broken)
+	if (!setup.inflight || disk->queues[0].served.virtqueue.broken)
 		return;
 	disk_abandon_requests(disk);
 	complete_all();
@@ -478,7 +478,7 @@ static void finish(struct script *script)
 	complete_all();
 	publish(script);
 	publish(script);
-	if (driver.in_flight && !disk->queues[0].virtqueue.broken)
+	if (driver.in_flight && !disk->queues[0].served.virtqueue.broken)
 		abort();
 	stop_queue();
 	collect();

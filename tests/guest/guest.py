@@ -5,25 +5,16 @@ vhost-user sockets, taps for NICs, and commands that run inside.
         print(guest.run("fio --name=x --filename=/dev/vda ..."))
 """
 
-import base64
 import dataclasses
-import json
 import os
-import re
-import shutil
-import socket
 import subprocess
-import threading
 import time
+
+from machine import BOOT_LIMIT_S, GuestError, Machine, qemu_version
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IMAGE = os.path.join(ROOT, "build", "guest")
 QEMU = os.environ.get("SLUICE_QEMU", "qemu-system-x86_64")
-BOOT_LIMIT_S = 120
-
-
-class GuestError(Exception):
-    pass
 
 
 def build_image():
@@ -34,8 +25,7 @@ def build_image():
 def survives_death_in_handshake():
     """Whether this QEMU tries again when the daemon dies while they shake hands. Before 9.1 it forgets its handler of the
     socket's events: it connects again, says nothing, and the guest waits for ever (QEMU's "fix lost reconnect")."""
-    text = subprocess.run([QEMU, "--version"], check=True, capture_output=True, text=True).stdout
-    return tuple(map(int, re.search(r"version (\d+)\.(\d+)", text).groups())) >= (9, 1)
+    return qemu_version(QEMU) >= (9, 1)
 
 
 def has_kvm():
@@ -77,32 +67,38 @@ class Nic:
                 "-device", f"virtio-net-pci,netdev=nic{index},mac={self.mac}"]
 
 
-class Guest:
+@dataclasses.dataclass
+class ServedNic:
+    """A NIC that sluiced serves."""
+    socket: str
+    address: str
+    mac: str
+    pairs: int = 1
+    packed: bool = False
+    mergeable: bool = True
+
+    def arguments(self, index):
+        on = {True: "on", False: "off"}
+        # Without KVM, QEMU before 9.1 crashes when a vhost-user NIC's MSI-X vector is masked: it has no irqfd to release.
+        vectors = 2 * self.pairs + 2 if has_kvm() else 0
+        return ["-chardev", f"socket,id=served{index},path={self.socket},reconnect=1",
+                "-netdev", f"vhost-user,id=nic{index},chardev=served{index},queues={self.pairs}",
+                "-device", f"virtio-net-pci,netdev=nic{index},mac={self.mac},packed={on[self.packed]},"
+                           f"mrg_rxbuf={on[self.mergeable]},mq={on[self.pairs > 1]},vectors={vectors}"]
+
+
+class Guest(Machine):
     """`nics` are eth0 and so on; `namespace` is the network namespace that their taps are in."""
 
     def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None,
                  incoming=None, nics=(), namespace=None):
-        self.disks, self.name, self.root, self.memory, self.cpus = disks, name, root, memory, cpus
+        super().__init__(directory, name)
+        self.disks, self.root, self.memory, self.cpus = disks, root, memory, cpus
         self.nics, self.namespace = nics, namespace
         self.cpu = guest_cpu() if cpu is None else cpu
         self.incoming = incoming  # where a migration comes from, as in QEMU's -incoming
-        self.directory = os.path.join(directory, name)
-        self.process = self.serial = self.qmp_stream = None
-        self.answers, self.events, self.next_id = {}, threading.Condition(), 0
-        self.is_ready = False
 
     # ---- life ----
-
-    def start(self):
-        self.is_ready = False
-        shutil.rmtree(self.directory, ignore_errors=True)
-        os.makedirs(self.directory)
-        self.log = open(self.path("qemu.log"), "wb")
-        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        return self
-
-    def path(self, name):
-        return os.path.join(self.directory, name)
 
     def command(self):
         accelerator = "kvm" if has_kvm() else "tcg"
@@ -127,21 +123,10 @@ class Guest:
         return command
 
     def wait_for_boot(self):
-        deadline = time.monotonic() + BOOT_LIMIT_S
-        self.listen(deadline)
-        # What is sent before the agent listens is lost, so wait for its first word.
-        with self.events:
-            while not self.is_ready:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise GuestError(f"{self.name} does not boot:\n{self.tail('console.log')}\n{self.tail('qemu.log')}")
-                self.events.wait(1)
+        super().wait_for_boot()
         for index, nic in enumerate(self.nics):
             self.run(f"ip addr add {nic.address} dev eth{index} && ip link set eth{index} up")
         return self
-
-    def listen(self, deadline):
-        self.serial = self.connect("agent", deadline)
-        threading.Thread(target=self.read_answers, daemon=True).start()
 
     def migrate_to(self, destination, limit_s=60):
         """Moves the running guest to `destination`, which was started with `incoming`; commands under way end there."""
@@ -156,104 +141,3 @@ class Guest:
                 raise GuestError(f"migration: {state}\n{self.tail('qemu.log')}\n{destination.tail('qemu.log')}")
             time.sleep(0.1)
         self.kill()
-
-    def connect(self, name, deadline):
-        while True:
-            stream = socket.socket(socket.AF_UNIX)
-            try:
-                stream.connect(self.path(name))
-                return stream
-            except OSError:
-                stream.close()
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    raise GuestError(f"{self.name}: QEMU does not start:\n{self.tail('qemu.log')}") from None
-                time.sleep(0.05)
-
-    def __enter__(self):
-        try:
-            return self.start().wait_for_boot()
-        except BaseException:
-            self.kill()
-            raise
-
-    def __exit__(self, *unused):
-        self.kill()
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.log.close()
-        for stream in (self.serial, self.qmp_stream):
-            if stream:
-                stream.close()
-        self.process = self.serial = self.qmp_stream = None
-
-    def tail(self, name, lines=30):
-        try:
-            with open(self.path(name), errors="replace") as file:
-                return "".join(file.readlines()[-lines:])
-        except OSError:
-            return ""
-
-    # ---- commands ----
-
-    def read_answers(self):
-        try:
-            for line in self.serial.makefile("rb"):
-                fields = line.split()
-                if fields == [b"ready"]:
-                    with self.events:
-                        self.is_ready = True
-                        self.events.notify_all()
-                if len(fields) >= 2 and fields[0].isdigit():
-                    output = base64.b64decode(fields[2]).decode(errors="replace") if len(fields) > 2 else ""
-                    with self.events:
-                        self.answers[int(fields[0])] = (int(fields[1]), output)
-                        self.events.notify_all()
-        except (OSError, ValueError):
-            pass  # the guest is gone; whoever waits runs into the limit
-
-    def begin(self, command):
-        """Starts a command in the guest; returns what `finish` wants."""
-        self.next_id += 1
-        encoded = base64.b64encode(command.encode()).decode()
-        self.serial.sendall(f"{self.next_id} {encoded}\n".encode())
-        return self.next_id
-
-    def finish(self, ident, limit_s=120, check=True):
-        """Waits for a command that was begun; returns its output, or (status, output) without `check`."""
-        deadline = time.monotonic() + limit_s
-        with self.events:
-            while ident not in self.answers:
-                if not self.events.wait(max(0, deadline - time.monotonic())) and time.monotonic() >= deadline:
-                    raise GuestError(f"{self.name}: no answer within {limit_s} s\n{self.tail('console.log')}")
-            status, output = self.answers.pop(ident)
-        if not check:
-            return status, output
-        if status:
-            raise GuestError(f"{self.name}: exit status {status}:\n{output}\n{self.tail('console.log', 5)}")
-        return output
-
-    def is_finished(self, ident):
-        with self.events:
-            return ident in self.answers
-
-    def run(self, command, limit_s=120, check=True):
-        return self.finish(self.begin(command), limit_s, check)
-
-    # ---- QEMU ----
-
-    def qmp(self, command, **arguments):
-        if not self.qmp_stream:
-            self.qmp_stream = self.connect("qmp", time.monotonic() + 10)
-            self.qmp_file = self.qmp_stream.makefile("rwb", buffering=0)
-            self.qmp_file.readline()
-            self.qmp("qmp_capabilities")
-        self.qmp_file.write(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
-        while True:
-            answer = json.loads(self.qmp_file.readline())
-            if "error" in answer:
-                raise GuestError(f"{command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]

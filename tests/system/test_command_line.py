@@ -42,6 +42,21 @@ def test_every_command_has_help():
         assert result.returncode == 0
 
 
+@pytest.mark.parametrize("words, is_said, is_not", [
+    ("vm --help", "--hypervisor-core N", "disk list"),
+    ("vm run --help", "--guest-cores 2,3", "vm list"),
+    ("vm list --help", "vm list", "--guest-cores"),
+    ("help disk add", "--pool NAME", "disk list"),
+    ("help disk add", "--tier burst=64", "--netdev"),
+    ("nic --help", "--serve", "vm run"),
+    ("help", "vm run", "\0"),
+    ("nonsense --help", "vm run", "\0"),
+])
+def test_help_is_about_what_it_is_asked_about(words, is_said, is_not):
+    shown = run(*words.split()).stdout
+    assert is_said in shown and is_not not in shown
+
+
 def test_a_demonstration_that_is_not_installed_is_named():
     result = subprocess.run([SLUICE, "demo", "net"], capture_output=True, text=True, env={"SLUICE_DATA": "/nonexistent"})
     assert "cannot run /nonexistent/demo/net: No such file or directory" in result.stderr and result.returncode == 1

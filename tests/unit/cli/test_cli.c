@@ -2,13 +2,18 @@
 #include "../cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
 #include "cli/nic_show.h"
 #include "cli/table.h"
+#include "cli/vm_console.h"
+#include "cli/vm_escape.h"
 #include "cli/workload.h"
 
 static void a_table_is_aligned(void **state)
@@ -256,6 +261,56 @@ static void a_workload_that_no_queue_can_hold_is_refused(void **state)
 	assert_int_equal(workload_run(&config, &interrupted, &result, &error), -ENOENT);
 }
 
+/* What is typed piece by piece, what of it the guest gets, and what was wished in the end. */
+static void escapes_are_not_for_the_guest(void **state)
+{
+	static const struct {
+		const char *typed[3];
+		const char *passed;
+		enum vm_escape_wish wish;
+	} cases[] = {
+		{{"ls\r", "\003"}, "ls\r\003", VM_ESCAPE_NONE},
+		{{"\001", "x"}, "", VM_ESCAPE_END},
+		{{"a\001x"}, "a", VM_ESCAPE_END},
+		{{"\001p"}, "", VM_ESCAPE_POWER_BUTTON},
+		{{"\001\001x"}, "\001x", VM_ESCAPE_NONE},
+		{{"\001", "b"}, "\001b", VM_ESCAPE_NONE},
+		{{"xp"}, "xp", VM_ESCAPE_NONE},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		enum vm_escape_wish wish = VM_ESCAPE_NONE;
+		struct vm_escape escape = {0};
+		char passed[64] = "";
+		size_t all = 0, count;
+
+		for (const char *const *typed = cases[i].typed; *typed; typed++) {
+			wish = vm_escape_take(
+				&escape, *typed, strlen(*typed), passed + all, &count);
+			all += count;
+		}
+		assert_int_equal(wish, cases[i].wish);
+		assert_int_equal(all, strlen(cases[i].passed));
+		assert_memory_equal(passed, cases[i].passed, all);
+	}
+}
+
+/* `ls`, in the VM's place, looks for one that whoever started `sluice vm run` had open. */
+static void a_vm_gets_no_descriptors_but_its_console(void **state)
+{
+	int open_file = fcntl(STDERR_FILENO, F_DUPFD, 70), status;
+	struct vm_console_config config = {.program = "/bin/ls", .file = "/dev/null"};
+	struct error error;
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", open_file);
+	config.argument = path;
+	status = vm_console_run(&config, &error);
+	close(open_file);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +322,8 @@ int main(void)
 		cmocka_unit_test(options_that_make_no_sense_are_refused),
 		cmocka_unit_test(a_vnic_is_shown_with_its_pairs),
 		cmocka_unit_test(traffic_is_shown_busiest_first),
+		cmocka_unit_test(escapes_are_not_for_the_guest),
+		cmocka_unit_test(a_vm_gets_no_descriptors_but_its_console),
 		cmocka_unit_test(a_workload_that_no_queue_can_hold_is_refused),
 	};
 

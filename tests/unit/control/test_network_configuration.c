@@ -32,6 +32,7 @@ static int tear_down(void **state)
 
 static void load(const char *text)
 {
+	configuration_free(configuration);
 	memset(&problems, 0, sizeof problems);
 	configuration_load(text, strlen(text), &configuration, &problems);
 }
@@ -97,6 +98,25 @@ static void a_host_serves_vnics_of_several_addresses(void **state)
 	assert_int_equal(problems.count, 0);
 	assert_int_equal(directory_nic_at(directory, &address)->address_count, 2);
 	directory_destroy(directory);
+}
+
+static void devices_need_no_network_but_promises_do(void **state)
+{
+	load("nics: [{name: web, netdev: tap0, device: {}}]\n");
+	assert_non_null(configuration);
+	expect("nics: [{name: web, netdev: tap0, device: {}, send: {max: 1Gbit}}]\n", "nics[0]",
+		"'send', 'receive' and 'weight' need a 'network', and there is none; add one, or "
+		"remove them");
+	expect("nics: [{name: web, netdev: tap0, device: {queues: 9}}]\n", "nics[0].device.queues",
+		"9 is out of range; it must be from 1 to 8");
+	expect("nics: [{name: web, netdev: tap0, device: {mtu: 67}}]\n", "nics[0].device.mtu",
+		"67 is out of range; it must be from 68 to 65521");
+	expect("nics: [{name: web, netdev: tap0, device: {mac: '01:00:00:00:00:01'}}]\n",
+		"nics[0].device.mac", "'01:00:00:00:00:01' is no single card's address");
+	expect("nics: [{name: web, netdev: tap0, device: {socket: s}}]\n", "nics[0].device.socket",
+		"'s' is relative; write the whole path, from /");
+	expect("nics: [{name: web, netdev: tap0, device: {sidecore: x}}]\n",
+		"nics[0].device.sidecore", "there is no sidecore 'x'; there is: none");
 }
 
 static void mistakes_are_named_with_their_mend(void **state)
@@ -254,6 +274,7 @@ int main(void)
 		cmocka_unit_test_teardown(hosts_are_listed_or_found, tear_down),
 		cmocka_unit_test_teardown(mistakes_about_etcd_are_named_with_their_mend, tear_down),
 		cmocka_unit_test_teardown(mistakes_are_named_with_their_mend, tear_down),
+		cmocka_unit_test_teardown(devices_need_no_network_but_promises_do, tear_down),
 		cmocka_unit_test_teardown(
 			promises_that_do_not_fit_the_link_are_refused_with_the_shortfall,
 			tear_down),

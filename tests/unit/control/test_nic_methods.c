@@ -315,6 +315,111 @@ static void metrics_tell_of_vnics(void **state)
 	free(text);
 }
 
+/* ---- vNICs that are served ---- */
+
+/* Text or number of a vNIC's device; the caller frees the answer. */
+static json_t *device_value(
+	struct fixture *fixture, const char *name, const char *key, json_t **answer)
+{
+	char params[64];
+
+	snprintf(params, sizeof params, "{'name': '%s'}", name);
+	*answer = call(fixture, "nic.show", params);
+	return json_object_get(json_object_get(json_object_get(*answer, "result"), "device"), key);
+}
+
+static void a_vnic_is_served_without_a_network(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *answer, *mac;
+	char *before, *after;
+
+	start(fixture, "nics: [{name: web, netdev: tap0, device: {queues: 2, mtu: 1400}}] # %s\n");
+	assert_true(run("ip link show tap0 | grep -q 'mtu 1400.*state'"));
+	mac = device_value(fixture, "web", "mac", &answer);
+	/* Locally administered, and one card's. */
+	assert_int_equal(strtol(json_string_value(mac), NULL, 16) & 3, 2);
+	json_decref(answer);
+	assert_int_equal(json_integer_value(device_value(fixture, "web", "queues", &answer)), 2);
+	json_decref(answer);
+	before = export(fixture);
+	fails(fixture, "nic.set", "{'name': 'web', 'weight': 2}", "need a network");
+	fails(fixture, "nic.set", "{'name': 'web', 'device': {'queues': 4}}",
+		"its device cannot change");
+	fails(fixture, "nic.add", "{'name': 'web', 'netdev': 'tap1', 'device': {}}", "exists");
+	fails(fixture, "nic.add", "{'name': 'x', 'netdev': 'tap0', 'device': {}}", "vNIC 'web'");
+	fails(fixture, "nic.add", "{'name': 'x', 'netdev': 'v0', 'device': {}}", "no tap");
+	fails(fixture, "nic.add", "{'name': 'x', 'netdev': 'y', 'device': {'sidecore': 'z'}}",
+		"device.sidecore");
+	after = export(fixture);
+	assert_string_equal(before, after);
+	free(before);
+	free(after);
+	succeeds(fixture, "nic.set", "{'name': 'web', 'addresses': ['10.0.0.1']}");
+	succeeds(fixture, "nic.remove", "{'name': 'web'}");
+	assert_false(run("ip link show tap0 2>/dev/null"));
+}
+
+static void a_vnic_is_served_and_promised(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *answer;
+
+	start(fixture, NETWORK "nics:\n" WEB);
+	succeeds(fixture, "nic.add",
+		"{'name': 'vm', 'netdev': 'tap0', 'device': {'mac': '52:54:00:12:34:56'}, "
+		"'receive': {'min': '100Mbit'}}");
+	assert_true(number(fixture, "vm", "receive", "min_bytes_per_s") == 12.5e6);
+	assert_string_equal(json_string_value(device_value(fixture, "vm", "mac", &answer)),
+		"52:54:00:12:34:56");
+	json_decref(answer);
+	succeeds(fixture, "nic.set", "{'name': 'vm', 'receive': {'min': '200Mbit'}}");
+	/* A device that cannot be takes its promises along. */
+	fails(fixture, "nic.add",
+		"{'name': 'x', 'netdev': 'v1', 'device': {}, 'receive': {'min': '100Mbit'}}",
+		"no tap");
+	assert_int_equal(host_find_nic(&fixture->host, "x", NULL), -ENOENT);
+	succeeds(fixture, "nic.add", "{'name': 'x', 'netdev': 'v1'}");
+}
+
+static void reload_of_served_vnics(void **state)
+{
+	struct fixture *fixture = *state;
+
+	start(fixture, "nics: [{name: a, netdev: tap0, device: {}}] # %s\n");
+	write_file(fixture, "nics: [{name: a, netdev: tap0, device: {mtu: 1400}}] # %s\n");
+	assert_true(host_reload(&fixture->host, &fixture->error) < 0);
+	assert_non_null(strstr(fixture->error.message, "vNIC 'a': device cannot change"));
+	write_file(fixture, "nics: [{name: b, netdev: tap1, device: {}}] # %s\n");
+	if (host_reload(&fixture->host, &fixture->error) < 0)
+		fail_msg("%s", fixture->error.message);
+	assert_false(run("ip link show tap0 2>/dev/null"));
+	assert_true(run("ip link show tap1 >/dev/null"));
+	assert_true(host_find_nic(&fixture->host, "b", NULL) >= 0);
+}
+
+static void metrics_tell_of_devices(void **state)
+{
+	static const char *const expected[] = {
+		"sluice_nic_device_connected{nic=\"a\",netdev=\"tap0\"} 0\n",
+		"sluice_nic_device_link_up{nic=\"a\",netdev=\"tap0\"} 1\n",
+		"sluice_nic_device_packets_total{nic=\"a\",netdev=\"tap0\",direction="
+		"\"receive\"} 0\n",
+		"sluice_nic_device_drops_total{nic=\"a\",netdev=\"tap0\",direction="
+		"\"transmit\",reason=\"link\"} 0\n",
+	};
+	struct fixture *fixture = *state;
+	size_t length;
+	char *text;
+
+	start(fixture, "nics: [{name: a, netdev: tap0, device: {}}] # %s\n");
+	text = metrics_text(&fixture->host, &length);
+	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+		if (!strstr(text, expected[i]))
+			fail_msg("not in it: %s", expected[i]);
+	free(text);
+}
+
 /* Nobody answers there, which keeps nobody from starting. */
 #define FLEET                                                                           \
 	"network: {host: h1, uplink: u0, link: 1Gbit, key: %s, address: '::1', etcd: {" \
@@ -347,6 +452,10 @@ int main(void)
 		WITH_FILES(reload_names_what_is_fixed_and_changes_nothing),
 		WITH_FILES(metrics_tell_of_vnics),
 		WITH_FILES(metrics_tell_whether_etcd_is_there),
+		WITH_FILES(a_vnic_is_served_without_a_network),
+		WITH_FILES(a_vnic_is_served_and_promised),
+		WITH_FILES(reload_of_served_vnics),
+		WITH_FILES(metrics_tell_of_devices),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

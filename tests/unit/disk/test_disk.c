@@ -1,7 +1,7 @@
 /* Disks as a driver meets them: through a vhost-user socket, on a real sidecore. */
 #include "../cmocka_all.h"
+#include "../open_descriptors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
@@ -259,7 +259,7 @@ static void tell(uint32_t request, const union vhost_user_payload *payload, uint
 	const struct vhost_user_message message = {
 		.header = {request, VHOST_USER_VERSION, bytes}, .payload = *payload};
 
-	assert_int_equal(vhost_user_send(frontend.socket, &message), 0);
+	assert_int_equal(vhost_user_send(frontend.connection.socket, &message), 0);
 }
 
 /* QEMU before 8.0 sets the status to 0 whenever it stops a device, and then asks where its rings were. */
@@ -273,7 +273,7 @@ static void after_a_status_of_zero_a_ring_still_says_where_it_stood(void **state
 	tell(VHOST_USER_SET_STATUS, &(union vhost_user_payload){.u64 = 0}, sizeof(uint64_t));
 	tell(VHOST_USER_GET_VRING_BASE, &(union vhost_user_payload){.vring_state = {0, 0}},
 		sizeof(struct vhost_user_vring_state));
-	assert_int_equal(vhost_user_receive(frontend.socket, &reply), 0);
+	assert_int_equal(vhost_user_receive(frontend.connection.socket, &reply), 0);
 	assert_int_equal(reply.payload.vring_state.number, 3);
 	close_all();
 }
@@ -371,17 +371,6 @@ static void a_read_only_disk_refuses_writes(void **state)
 }
 
 /* ---- front ends that come, go, and lie ---- */
-
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 static void two_hundred_front_ends_leave_no_descriptor_behind(void **state)
 {

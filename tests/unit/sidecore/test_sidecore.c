@@ -275,6 +275,71 @@ static void batches_for_a_device_that_has_little_to_do_are_small(void **state)
 	}
 }
 
+/* ---- pollers with much work ---- */
+
+#define TURNS 64u
+
+struct busy_source {
+	struct poller poller;
+	char name;
+};
+
+static struct busy_source busy_sources[] = {{.name = 'a'}, {.name = 'b'}, {.name = '-'}};
+static char turns[TURNS + 1];
+static unsigned turn_count;
+
+static unsigned poll_busy(struct poller *poller, uint64_t now_ns)
+{
+	if (turn_count == TURNS)
+		return 0;
+	turns[turn_count++] = container_of(poller, struct busy_source, poller)->name;
+	return 1;
+}
+
+static bool arm_nothing(struct poller *poller)
+{
+	return false;
+}
+
+static void disarm_nothing(struct poller *poller)
+{
+}
+
+static void add_busy_sources(void *argument)
+{
+	for (size_t i = 0; i < 3; i++) {
+		busy_sources[i].poller = (struct poller){.poll = poll_busy,
+			.arm = arm_nothing,
+			.disarm = disarm_nothing,
+			.is_bulk = busy_sources[i].name != '-'};
+		sidecore_add_poller(sidecore, &busy_sources[i].poller);
+	}
+	turn_count = 0;
+}
+
+static void count_turns(void *argument)
+{
+	*(unsigned *)argument = turn_count;
+}
+
+static void remove_busy_sources(void *argument)
+{
+	for (size_t i = 0; i < 3; i++)
+		sidecore_remove_poller(sidecore, &busy_sources[i].poller);
+}
+
+static void only_one_bulk_poller_works_in_a_round_and_they_take_turns(void **state)
+{
+	unsigned done = 0;
+
+	sidecore_call(sidecore, add_busy_sources, NULL);
+	while (done < TURNS)
+		sidecore_call(sidecore, count_turns, &done);
+	sidecore_call(sidecore, remove_busy_sources, NULL);
+	for (unsigned i = 0; i < TURNS; i += 4)
+		assert_memory_equal(&turns[i], "-a-b", 4);
+}
+
 #define SIDECORE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -286,6 +351,7 @@ int main(void)
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
 		SIDECORE_TEST(calls_in_one_round_are_merged),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
+		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),
 		cmocka_unit_test(impossible_cpu_is_refused_with_the_reason),
 		SIDECORE_TEST(batches_for_a_device_that_has_little_to_do_are_small),
 	};

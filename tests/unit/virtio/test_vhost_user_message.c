@@ -1,6 +1,6 @@
 #include "../cmocka_all.h"
+#include "../open_descriptors.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -35,17 +35,6 @@ static int close_pair(void **state)
 	close(pair->near);
 	close(pair->far);
 	return 0;
-}
-
-static unsigned count_open_fds(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }
 
 static struct vhost_user_message make_message(uint32_t request, uint32_t size_bytes)
@@ -176,14 +165,14 @@ static void the_end_of_the_stream_is_a_reset(void **state)
 static void half_a_message_is_a_reset_and_closes_its_descriptors(void **state)
 {
 	const struct pair *pair = *state;
-	const unsigned open_before = count_open_fds();
+	const unsigned open_before = open_descriptors();
 	struct vhost_user_header header = {VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 40};
 	struct vhost_user_message received;
 
 	send_raw(pair->near, &header, sizeof(header), 3);
 	shutdown(pair->near, SHUT_WR);
 	assert_int_equal(vhost_user_receive(pair->far, &received), -ECONNRESET);
-	assert_int_equal(count_open_fds(), open_before);
+	assert_int_equal(open_descriptors(), open_before);
 }
 
 static void a_payload_too_large_is_refused(void **state)
@@ -211,7 +200,7 @@ static void too_many_descriptors_are_refused_and_closed(void **state)
 {
 	static const unsigned counts[] = {VHOST_USER_FDS_MAX + 1, 60};
 	const struct pair *pair = *state;
-	const unsigned open_before = count_open_fds();
+	const unsigned open_before = open_descriptors();
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct vhost_user_header header = {VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, 0};
@@ -219,7 +208,7 @@ static void too_many_descriptors_are_refused_and_closed(void **state)
 
 		send_raw(pair->near, &header, sizeof(header), counts[i]);
 		assert_int_equal(vhost_user_receive(pair->far, &received), -EPROTO);
-		assert_int_equal(count_open_fds(), open_before);
+		assert_int_equal(open_descriptors(), open_before);
 	}
 }
 
