@@ -21,9 +21,9 @@ HOST, GUEST, PORT = "10.9.0.1", "10.9.0.2", 7001
 COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off rdinit=/bin/sh"
 PROMPT = "/ # "
 BOOT_LIMIT_S = 120
-BUSY_POLL_US = 100000
-# Interrupts stay off while a socket polls; a timer would turn them on after this, longer than any poll's gap.
+# Interrupts stay off between two polls of a socket; a timer would turn them on after this, longer than any gap.
 INTERRUPTS_OFF_NS = 10**9
+INITRD = "/tmp/exits.cpio"
 
 SLUICED = f"""
 sidecores: [{{name: io, cpu: {IO_CPU}, poll: 1s}}]
@@ -39,6 +39,8 @@ def prepare(machine):
                 "for module in sch_ingress cls_u32 act_pedit act_mirred; do modprobe $module; done; "
                 "[ -d /sys/kernel/debug/kvm ] || mount -t debugfs debugfs /sys/kernel/debug; "
                 "[ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing")
+    machine.run("rm -rf /tmp/added; mkdir -p /tmp/added/bin; cp $(command -v round_trips) /tmp/added/bin; "
+                f"cd /tmp/added && {{ cat $GUEST/initramfs.cpio; find . | cpio -o -H newc; }} >{INITRD}")
 
 
 # ---- what guests do ----
@@ -49,10 +51,9 @@ def disk_reads(depth, polls):
             f"--iodepth={depth} --thread --time_based --runtime=1h")
 
 
-def ping_pong():
-    """A datagram there, and back."""
-    return (f"fio --name=ping --ioengine=net --protocol=udp --hostname={HOST} --port={PORT} --pingpong=1 --rw=write --bs=64 "
-            "--thread --time_based --runtime=1h --size=1t")
+def round_trips(protocol, polls):
+    """Of 64 bytes: "udp", answered by the tap itself, or "tcp", by a process of the host."""
+    return f"round_trips {protocol} {HOST} {PORT} {'poll' if polls else 'sleep'}"
 
 
 def nothing():
@@ -72,6 +73,7 @@ class IoGuest:
     def __enter__(self):
         try:
             self.make_network()
+            self.server = self.machine.start_job(f"exec taskset -c {HOST_CPU} round_trips serve {PORT}")
             self.machine.run(f"rm -f {self.keyboard}; mkfifo {self.keyboard}")
             self.job = self.machine.start_job(f"exec 3<>{self.keyboard}; exec {self.command()} <&3")
             self.wait_for(f"{PROMPT}.*", BOOT_LIMIT_S)
@@ -103,11 +105,9 @@ class IoGuest:
         return self.job.output().rpartition(f"\nline{self.lines - 1}\r")[2]
 
     def set_up(self):
-        # Ports are the same both ways, so that what comes back is for the one that it was sent from.
         self.type("export PATH=/bin; mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev\n"
                   "while read m; do o=; case $m in virtio_blk.ko) o=poll_queues=1;; virtio_net.ko) o=napi_tx=0;; esac; insmod /lib/modules/$m $o; done </lib/modules/order\n"
-                  f"ip addr add {GUEST}/24 dev eth0; ip link set eth0 up\n"
-                  f"echo {PORT} {PORT} >/proc/sys/net/ipv4/ip_local_port_range; cat /sys/class/net/eth0/address >/tmp/mac")
+                  f"ip addr add {GUEST}/24 dev eth0; ip link set eth0 up; cat /sys/class/net/eth0/address >/tmp/mac")
         self.send_back()
 
     def send_back(self):
@@ -120,8 +120,8 @@ class IoGuest:
                          f"munge ip dst set {GUEST} pipe action mirred egress redirect dev {TAP}")
 
     def poll_network(self, polls):
-        """Whether sockets poll for what comes, without interrupts meanwhile."""
-        self.type(f"echo {BUSY_POLL_US * polls} >/proc/sys/net/core/busy_read; echo {2 * polls} >/sys/class/net/eth0/napi_defer_hard_irqs; "
+        """Whether a socket that polls has the interrupts off between two calls."""
+        self.type(f"echo {2 * polls} >/sys/class/net/eth0/napi_defer_hard_irqs; "
                   f"echo {INTERRUPTS_OFF_NS * polls} >/sys/class/net/eth0/gro_flush_timeout")
 
     def start(self, program):
@@ -144,10 +144,10 @@ class SluiceGuest(IoGuest):
     def command(self):
         return (f"sluice vm run --config /tmp/exits.yaml --name {self.name} --memory 256MiB --cpus 2 "
                 f"--guest-cores {IDLE_CPU},{BUSY_CPU} --hypervisor-core {HOST_CPU} --dedicated on "
-                f"--kernel $GUEST/vmlinux --initrd $GUEST/initramfs.cpio --append '{COMMAND_LINE}' --disk disk --nic nic")
+                f"--kernel $GUEST/vmlinux --initrd {INITRD} --append '{COMMAND_LINE}' --disk disk --nic nic")
 
     def __exit__(self, *unused):
-        for job in (self.job, self.daemon):
+        for job in (self.job, self.daemon, self.server):
             job.kill()
             job.wait(60)
         self.machine.run(f"ip link del {TAP}", check=False)
@@ -165,7 +165,7 @@ class QemuGuest(IoGuest):
         return (f"taskset -c {HOST_CPU},{IO_CPU} qemu-system-x86_64 -name exits,debug-threads=on -M q35 -accel kvm -cpu host -smp 2 "
                 "-m 256M -machine memory-backend=memory -object memory-backend-memfd,id=memory,size=256M,prealloc=on "
                 "-nodefaults -nographic -no-reboot -serial stdio "
-                f"-kernel $GUEST/vmlinux -initrd $GUEST/initramfs.cpio -append '{COMMAND_LINE}' -object iothread,id=io "
+                f"-kernel $GUEST/vmlinux -initrd {INITRD} -append '{COMMAND_LINE}' -object iothread,id=io "
                 f"-blockdev host_device,node-name=disk,filename={DISK},aio=io_uring,cache.direct=on "
                 "-device virtio-blk-pci,drive=disk,iothread=io,num-queues=2 "
                 f"-netdev tap,id=nic,ifname={TAP},script=no,downscript=no,vhost=on -device virtio-net-pci,netdev=nic")
@@ -177,6 +177,7 @@ class QemuGuest(IoGuest):
         super().set_up()
 
     def __exit__(self, *unused):
-        self.job.kill()
-        self.job.wait(60)
+        for job in (self.job, self.server):
+            job.kill()
+            job.wait(60)
         self.machine.run(f"ip link del {TAP}", check=False)
