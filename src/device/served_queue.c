@@ -46,7 +46,7 @@ void served_queue_try_to_stop(struct served_queue *queue)
 		queue->is_watched)
 		return;
 	/* Nothing more will be given back; a call that nobody takes must not hold us up. */
-	if (queue->caller.fd >= 0)
+	if (queue->caller.fd >= 0 || queue->caller.is_offered)
 		sidecore_redirect_caller(&queue->caller, VHOST_USER_NO_FD);
 	if (queue->caller.is_in_flight || queue->error_caller.is_in_flight)
 		return;
@@ -56,15 +56,10 @@ void served_queue_try_to_stop(struct served_queue *queue)
 
 unsigned served_queue_give_back(struct served_queue *queue)
 {
-	unsigned count;
-
 	virtqueue_publish(&queue->virtqueue);
-	count = queue->virtqueue.unsignalled;
-	if (virtqueue_needs_call(&queue->virtqueue)) {
-		counter_add(&queue->device->calls, queue->caller.fd >= 0);
-		sidecore_ring_caller(&queue->caller);
-	}
-	return count;
+	if (queue->virtqueue.unsignalled)
+		sidecore_offer_call(&queue->caller);
+	return queue->virtqueue.unsignalled;
 }
 
 void served_queue_wake(struct served_queue *queue)
@@ -122,6 +117,16 @@ static void kicked(struct doorbell *doorbell)
 	counter_add(&queue->device->kicks, 1);
 }
 
+static bool is_call_due(struct caller *caller)
+{
+	struct served_queue *queue = container_of(caller, struct served_queue, caller);
+
+	if (!virtqueue_needs_call(&queue->virtqueue))
+		return false;
+	counter_add(&queue->device->calls, caller->fd >= 0);
+	return true;
+}
+
 static void caller_idle(struct caller *caller)
 {
 	served_queue_try_to_stop(container_of(caller, struct served_queue, caller));
@@ -163,8 +168,10 @@ static void set_bells(struct served_queue *queue, const struct vhost_user_bells 
 		.is_bulk = queue->kind->is_bulk};
 	queue->doorbell =
 		(struct doorbell){.poller = &queue->poller, .fd = bells->kick_fd, .rang = kicked};
-	queue->caller =
-		(struct caller){.sidecore = sidecore, .fd = bells->call_fd, .idle = caller_idle};
+	queue->caller = (struct caller){.sidecore = sidecore,
+		.fd = bells->call_fd,
+		.idle = caller_idle,
+		.is_due = is_call_due};
 	queue->error_caller = (struct caller){
 		.sidecore = sidecore, .fd = bells->error_fd, .idle = error_caller_idle};
 	queue->is_polled = bells->kick_fd < 0;

@@ -110,8 +110,40 @@ void sidecore_ring_caller(struct caller *caller)
 	send_call(caller);
 }
 
+void sidecore_offer_call(struct caller *caller)
+{
+	if (caller->is_offered)
+		return;
+	caller->is_offered = true;
+	caller->has_waited = false;
+	TAILQ_INSERT_TAIL(&caller->sidecore->offered, caller, link);
+}
+
+static void settle(struct caller *caller)
+{
+	TAILQ_REMOVE(&caller->sidecore->offered, caller, link);
+	caller->is_offered = false;
+	if (caller->is_due(caller))
+		sidecore_ring_caller(caller);
+}
+
+void sidecore_settle_calls(struct sidecore *sidecore, bool at_once)
+{
+	struct caller *next;
+
+	for (struct caller *caller = TAILQ_FIRST(&sidecore->offered); caller; caller = next) {
+		next = TAILQ_NEXT(caller, link);
+		if (caller->has_waited || at_once)
+			settle(caller);
+		else
+			caller->has_waited = true;
+	}
+}
+
 void sidecore_redirect_caller(struct caller *caller, int fd)
 {
+	if (caller->is_offered)
+		settle(caller);
 	if (caller->is_in_flight) {
 		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
 		sidecore_cancel(caller->sidecore, &caller->operation);

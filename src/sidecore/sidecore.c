@@ -207,6 +207,8 @@ bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns)
 		found_work |= timer_heap_run(&sidecore->timers, now_ns) > 0;
 	found_work |= receive_messages(sidecore) > 0;
 	found_work |= run_pollers(sidecore, now_ns);
+	/* There is a next round only while somebody polls. */
+	sidecore_settle_calls(sidecore, !sidecore_has_pollers(sidecore));
 	if (io_uring_sq_ready(&sidecore->ring))
 		io_uring_submit(&sidecore->ring);
 	counter_add(

@@ -173,11 +173,24 @@ struct caller {
 	int fd; /* -1: nobody to call */
 	bool is_in_flight;
 	bool is_wanted; /* another call was asked for while one was in flight */
+	bool is_offered;
+	bool has_waited;	  /* for a round */
+	TAILQ_ENTRY(caller) link; /* among those that are offered */
+
+	/* May be NULL, if nothing is offered: does whoever was offered a call want it still? */
+	bool (*is_due)(struct caller *caller);
 	void (*idle)(struct caller *caller); /* no call is in flight any more; may be NULL */
 };
 
 /* Send one call. Calls made while one is in flight are merged into one more. */
 void sidecore_ring_caller(struct caller *caller);
+
+/*
+ * Ask `is_due` when the next round ends, or this one if nobody polls, and send one call if it says so. A guest
+ * that polls turns its interrupts on and off again in each of its own rounds; one round later it has
+ * mostly seen for itself what it would be called for, and is spared the exit.
+ */
+void sidecore_offer_call(struct caller *caller);
 
 /*
  * Call another eventfd from now on. What was asked for before has been sent to the old one when this

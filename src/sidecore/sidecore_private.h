@@ -12,12 +12,14 @@
 #define SIDECORE_TIMERS_MAX 4096u
 
 TAILQ_HEAD(poller_list, poller);
+TAILQ_HEAD(caller_list, caller);
 
 struct sidecore {
 	struct io_uring ring;
 	struct poller_list active;
 	struct poller_list bulk;    /* those active ones that take turns, the next one first */
 	struct poller *next_poller; /* of the round in progress; removal must skip over it */
+	struct caller_list offered; /* calls */
 	struct timer_heap timers;
 	struct sidecore_config config;
 	struct sidecore_counters counters;
@@ -45,8 +47,17 @@ int sidecore_enable_ring(const struct io_uring *ring);
 /* One round of the loop. Returns whether it found any work. */
 bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns);
 
+/* Whether any poller is active, so that another round follows at once. */
+static inline bool sidecore_has_pollers(const struct sidecore *sidecore)
+{
+	return !TAILQ_EMPTY(&sidecore->active) || !TAILQ_EMPTY(&sidecore->bulk);
+}
+
 /* Sleep until there is something to do; to be called when no poller is active. */
 void sidecore_sleep(struct sidecore *sidecore);
+
+/* Send those of the calls offered before this round, or all if `at_once`, that are wanted. */
+void sidecore_settle_calls(struct sidecore *sidecore, bool at_once);
 
 /* Arm the eventfd that other threads wake the sidecore with. */
 void sidecore_watch_wake_fd(struct sidecore *sidecore);

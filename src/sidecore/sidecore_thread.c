@@ -68,7 +68,7 @@ static void run(struct sidecore *sidecore)
 	unsigned rounds = 0;
 
 	while (!sidecore->is_stopping) {
-		if (TAILQ_EMPTY(&sidecore->active) && TAILQ_EMPTY(&sidecore->bulk))
+		if (!sidecore_has_pollers(sidecore))
 			sidecore_sleep(sidecore);
 		sidecore_round(sidecore, clock_now_ns());
 		if (++rounds % CPU_TIME_EVERY_ROUNDS == 0)
@@ -122,6 +122,7 @@ static void set_up(struct sidecore *sidecore, const struct sidecore_config *conf
 		sidecore->config.poll_ns_max = 0;
 	TAILQ_INIT(&sidecore->active);
 	TAILQ_INIT(&sidecore->bulk);
+	TAILQ_INIT(&sidecore->offered);
 	message_ring_init(&sidecore->messages);
 	sem_init(&sidecore->started, 0, 0);
 }

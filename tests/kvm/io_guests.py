@@ -121,7 +121,7 @@ class IoGuest:
 
     def poll_network(self, polls):
         """Whether a socket that polls has the interrupts off between two calls."""
-        self.type(f"echo {2 * polls} >/sys/class/net/eth0/napi_defer_hard_irqs; "
+        self.type(f"echo {100 * polls} >/sys/class/net/eth0/napi_defer_hard_irqs; "
                   f"echo {INTERRUPTS_OFF_NS * polls} >/sys/class/net/eth0/gro_flush_timeout")
 
     def start(self, program):

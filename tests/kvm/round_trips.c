@@ -43,12 +43,14 @@ static int fail(const char *what)
 
 static int set(int socket, const struct option *option)
 {
-	return setsockopt(socket, option->level, option->name, &option->value, sizeof(option->value));
+	return setsockopt(
+		socket, option->level, option->name, &option->value, sizeof(option->value));
 }
 
 static struct sockaddr_in address_of(const char *host, const char *port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
 
 	if (host)
 		inet_pton(AF_INET, host, &address.sin_addr);
@@ -61,7 +63,8 @@ static void send_back(int connection)
 	ssize_t size;
 
 	set(connection, &at_once);
-	while ((size = read(connection, message, sizeof(message))) > 0 && write(connection, message, (size_t)size) == size)
+	while ((size = read(connection, message, sizeof(message))) > 0 &&
+		write(connection, message, (size_t)size) == size)
 		;
 	close(connection);
 }
@@ -72,7 +75,8 @@ static int serve(const char *port)
 	int connection, listener = socket(AF_INET, SOCK_STREAM, 0);
 
 	set(listener, &may_take_port);
-	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 1) < 0)
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(listener, 1) < 0)
 		return fail("listen");
 	while ((connection = accept(listener, NULL, NULL)) >= 0)
 		send_back(connection);

@@ -22,6 +22,7 @@ struct fake_source {
 	uint32_t wants_kick;
 	uint32_t is_unwatched;
 	uint32_t expired;
+	bool is_call_due;
 	struct timer timer;
 };
 
@@ -197,6 +198,46 @@ static void calls_in_one_round_are_merged(void **state)
 	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 2);
 }
 
+/* What a guest that polls has seen by then, it need not be told of. */
+static bool is_call_due(struct caller *caller)
+{
+	return source.is_call_due;
+}
+
+static void offer_two_calls(void *argument)
+{
+	source.caller.is_due = is_call_due;
+	source.is_call_due = argument;
+	sidecore_offer_call(&source.caller);
+	sidecore_offer_call(&source.caller);
+}
+
+static void call_that_was_offered_leaves_if_it_is_due(void **state)
+{
+	sidecore_call(sidecore, offer_two_calls, NULL);
+	usleep(10000);
+	assert_false(guest_was_called());
+	sidecore_call(sidecore, offer_two_calls, &source);
+	assert_true(eventually(guest_was_called));
+	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 1);
+}
+
+static void offer_and_redirect(void *argument)
+{
+	offer_two_calls(&source);
+	sidecore_redirect_caller(&source.caller, -1);
+}
+
+static void call_that_was_offered_goes_to_the_old_descriptor(void **state)
+{
+	int fd = source.caller.fd;
+	uint64_t value;
+
+	sidecore_call(sidecore, offer_and_redirect, NULL);
+	assert_int_equal(read(fd, &value, sizeof value), sizeof value);
+	source.caller.fd = fd;
+}
+
 static void expire_source(struct timer *timer, uint64_t now_ns)
 {
 	assert_true(now_ns >= timer->at_ns);
@@ -350,6 +391,8 @@ int main(void)
 		SIDECORE_TEST(doorbell_that_rings_while_it_is_unwatched_is_let_go),
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
 		SIDECORE_TEST(calls_in_one_round_are_merged),
+		SIDECORE_TEST(call_that_was_offered_leaves_if_it_is_due),
+		SIDECORE_TEST(call_that_was_offered_goes_to_the_old_descriptor),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),
 		cmocka_unit_test(impossible_cpu_is_refused_with_the_reason),
