@@ -32,18 +32,21 @@ def run(directory, *words, program=SLUICE):
     ("", "there are 'vm run', 'vm list', 'vm show', 'vm stat', 'vm stop'"),
     ("rnu", "did you mean 'vm run'?"),
     ("run", "'sluice vm run' needs the NAME of a VM in sluice.yaml, or --file"),
-    ("run --memory 64MiB", "'name' is missing"),
+    ("run --memory 64MiB", "sluice: --name is missing"),
+    ("run --name t --kernel /k", "sluice: --memory is missing"),
     ("run --memory", "'--memory' needs a value"),
     ("run --memroy 1GiB", "did you mean '--memory'?"),
     ("run a b", "takes one argument at most"),
     ("run a --file /x", "--file has one VM; drop 'a'"),
-    (f"run {NEEDED} --memory 1", "memory: '1' is not a multiple of 2 MiB above 0"),
+    (f"run {NEEDED} --memory 1", "sluice: --memory: '1' is not a multiple of 2 MiB above 0"),
     (f"run {NEEDED} --split maybe", "--split: 'maybe' is neither on nor off"),
     (f"run {NEEDED} --guest-cores 1,x", "--guest-cores: '1,x' is not a list of CPUs; write it like 2,3"),
-    (f"run {NEEDED} --guest-cores 1 --hypervisor-core 1", "CPU 1 is the hypervisor core"),
-    (f"run {NEEDED} --poll 5", "hypervisor_core.poll: '5' is not a duration"),
+    (f"run {NEEDED} --guest-cores 1 --hypervisor-core 1", "sluice: --guest-cores: CPU 1 is the hypervisor core"),
+    (f"run {NEEDED} --poll 5", "sluice: --poll: '5' is not a duration"),
     (f"run {NEEDED} --sandbox no", "--sandbox: 'no' is not one of on, log, off"),
-    (f"run {NEEDED} --cpus 65", "cpus: 65 is out of range"),
+    (f"run {NEEDED} --disk /a --disk /a", "sluice: --disk: '/a' is given twice"),
+    (f"run {NEEDED} --cpus 3 --guest-cores 1,2", "sluice: --cpus: 3 CPUs, but 2 guest cores are listed"),
+    (f"run {NEEDED} --cpus 65", "sluice: --cpus: 65 is out of range"),
     ("show", "needs one argument: the name of a VM"),
     ("stat", "needs the name of one VM"),
     ("stat --count 0 t", "--count: '0' is not a whole number above 0"),
@@ -79,6 +82,13 @@ def test_a_file_with_mistakes_says_where(tmp_path):
     result = run(tmp_path, "run", "--file", str(tmp_path / "vm.yaml"))
     assert result.stderr == f"{tmp_path}/vm.yaml:2:9: memroy: unknown key; did you mean 'memory'?\n"
     assert result.returncode == 2
+
+
+def test_mistakes_of_options_are_told_from_those_of_the_file(tmp_path):
+    (tmp_path / "vm.yaml").write_text("name: web\nmemory: 64MiB\nkernel: vmlinuz\n")
+    result = run(tmp_path, "run", "--file", str(tmp_path / "vm.yaml"), "--grace", "2h")
+    assert result.stderr == ("sluice: --grace: '2h' is too long; at most 1h is possible\n"
+                             f"{tmp_path}/vm.yaml: kernel: 'vmlinuz' is relative; write the whole path, from /\n")
 
 
 def test_sluice_vm_says_who_runs_it():
