@@ -47,6 +47,8 @@ def run(directory, *words, program=SLUICE):
     (f"run {NEEDED} --disk /a --disk /a", "sluice: --disk: '/a' is given twice"),
     (f"run {NEEDED} --cpus 3 --guest-cores 1,2", "sluice: --cpus: 3 CPUs, but 2 guest cores are listed"),
     (f"run {NEEDED} --cpus 65", "sluice: --cpus: 65 is out of range"),
+    ("list web", "takes no name; see 'sluice vm show'"),
+    ("list --config /x", "--config says what --all adds; give both"),
     ("show", "needs one argument: the name of a VM"),
     ("stat", "needs the name of one VM"),
     ("stat --count 0 t", "--count: '0' is not a whole number above 0"),
@@ -297,6 +299,28 @@ def test_running_vms_are_listed_and_dead_ones_are_not(tmp_path):
         assert re.match(r"web +4711 +2 +512MiB +on +1 +1.02min +running$", lines[1]), lines
         assert json.loads(run(tmp_path, "list", "--json").stdout) == [SHOWN]
         assert "no VM 'dead' is running; there is: web" in run(tmp_path, "show", "dead").stderr
+
+
+def test_vms_that_are_described_and_do_not_run_are_listed_on_demand(tmp_path):
+    config = tmp_path / "sluice.yaml"
+    config.write_text("vms:\n- {name: web, memory: 1GiB, kernel: /vmlinuz}\n"
+                      "- {name: db, memory: 1GiB, cpus: 4, kernel: /vmlinuz, split: false, disks: [/a.sock]}\n")
+    with FakeVm(tmp_path, "web", {"vm.show": SHOWN}):
+        lines = run(tmp_path, "list", "--all", "--config", str(config)).stdout.splitlines()
+        assert len(lines) == 3
+        assert re.match(r"web +4711 +2 +512MiB +on +1 +1.02min +running$", lines[1]), lines
+        assert re.match(r"db +- +4 +1GiB +off +1 +- +off$", lines[2]), lines
+        listed = json.loads(run(tmp_path, "list", "--all", "--config", str(config), "--json").stdout)
+        assert [vm.get("pid") for vm in listed] == [4711, None]
+        assert len(run(tmp_path, "list").stdout.splitlines()) == 2
+
+
+def test_a_configuration_that_cannot_be_read_is_no_list(tmp_path):
+    result = run(tmp_path, "list", "--all", "--config", "/nonexistent")
+    assert "/nonexistent" in result.stderr and result.stdout == "" and result.returncode == 1
+    (tmp_path / "sluice.yaml").write_text("vms: [{nmae: web}]\n")
+    result = run(tmp_path, "list", "--all", "--config", str(tmp_path / "sluice.yaml"))
+    assert f"{tmp_path}/sluice.yaml:1:" in result.stderr and result.stdout == "" and result.returncode == 1
 
 
 def test_a_vm_is_shown(tmp_path):
