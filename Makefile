@@ -33,7 +33,7 @@ kvm: dependencies
 
 # Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
 soak: dependencies all
-	@SLUICE_SOAK=5 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/kvm/test_split_vm.py -k many_times
+	@SLUICE_SOAK=5 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/kvm/test_split_vm.py -k "many_times or hostile"
 
 # Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
 fuzz: dependencies

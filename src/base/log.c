@@ -1,9 +1,15 @@
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log_source.h"
 
 static const struct {
 	const char *name;
@@ -22,24 +28,84 @@ void log_set_level(enum log_level level)
 	__atomic_store_n(&threshold, level, __ATOMIC_RELAXED);
 }
 
-void log_line(enum log_level level, const char *format, ...)
+static void write_line(enum log_level level, const char *text)
 {
 	char line[1024];
 	const char *prefix =
 		getenv("JOURNAL_STREAM") ? levels[level].journal_prefix : levels[level].name;
-	va_list arguments;
-	int length;
+	int length = snprintf(line, sizeof line, "%s%s", prefix, text);
 
-	if (level > __atomic_load_n(&threshold, __ATOMIC_RELAXED))
-		return;
-	length = snprintf(line, sizeof line, "%s", prefix);
-	va_start(arguments, format);
-	length += vsnprintf(line + length, sizeof line - (size_t)length, format, arguments);
-	va_end(arguments);
 	if ((size_t)length > sizeof line - 2)
 		length = sizeof line - 2;
 	line[length++] = '\n';
 	/* Nothing can be done about a log that cannot be written. */
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		return;
+}
+
+/* ---- a bound for all lines ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct log_source process;
+static bool is_bounded; /* written with the lock; without a bound there is nothing to lock */
+
+void log_bound(const char *name)
+{
+	pthread_mutex_lock(&lock);
+	process = (struct log_source){.name = name, .lines_per_minute = LOG_LINES_PER_MINUTE};
+	__atomic_store_n(&is_bounded, name != NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&lock);
+}
+
+static void say_what_was_left_out(void)
+{
+	char text[256];
+
+	snprintf(text, sizeof text, "%s: %u lines were left out", process.name, process.left_out);
+	process.left_out = 0;
+	write_line(LOG_LEVEL_INFO, text);
+}
+
+static void say_that_more_are_left_out(void)
+{
+	char text[256];
+
+	snprintf(text, sizeof text, "%s: for a minute, more lines are left out", process.name);
+	write_line(LOG_LEVEL_INFO, text);
+}
+
+static void write_if_admitted(enum log_level level, const char *text)
+{
+	if (!log_source_admits(&process, clock_now_ns()))
+		return;
+	if (process.left_out)
+		say_what_was_left_out();
+	write_line(level, text);
+	if (process.lines == process.lines_per_minute)
+		say_that_more_are_left_out();
+}
+
+static void write_bounded(enum log_level level, const char *text)
+{
+	pthread_mutex_lock(&lock);
+	write_if_admitted(level, text);
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- one line ---- */
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	if (level > __atomic_load_n(&threshold, __ATOMIC_RELAXED))
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (__atomic_load_n(&is_bounded, __ATOMIC_RELAXED))
+		write_bounded(level, text);
+	else
+		write_line(level, text);
 }

@@ -38,6 +38,9 @@ static const struct section sections[] = {
 				 "  --interval 1s                      from one look to the next\n"
 				 "  --count N                          looks: for ever (net top), "
 				 "or one (vm stat)\n"},
+	{{"vm list"}, "Options of vm list:\n"
+		      "  --all                              and those that sluice.yaml describes\n"
+		      "  --config FILE                      another sluice.yaml\n"},
 	{{"vm run"},
 		"Options of vm run, each before what sluice.yaml says of NAME:\n"
 		"  --name NAME --memory SIZE --kernel FILE      without NAME, all that is needed\n"

@@ -3,25 +3,54 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/param_options.h"
+#include "cli/vm_described.h"
 #include "cli/vm_find.h"
 #include "cli/vm_show.h"
+#include "control/configuration.h"
 
 static void show_list(const json_t *vms)
 {
 	vm_show_list(vms, stdout);
 }
 
+static const struct param_option list_options[] = {
+	{"all", {0}, "all", param_take_flag},
+	{"config", {0}, "config", param_take_text},
+	{0},
+};
+
+/* NULL: complained about. */
+static json_t *list(const json_t *options)
+{
+	const char *config = json_string_value(json_object_get(options, "config"));
+	struct error error;
+	json_t *vms = vm_find_all(&error);
+
+	if (!vms)
+		fprintf(stderr, "sluice: %s\n", error.message);
+	if (!vms || !json_object_get(options, "all") ||
+		vm_described_add(config ? config : CONFIGURATION_FILE_DEFAULT, vms))
+		return vms;
+	json_decref(vms);
+	return NULL;
+}
+
 int command_vm_list(const struct cli *cli, int argc, char **argv)
 {
-	struct error error;
-	json_t *all;
+	json_t *options = param_options_parse(list_options, NULL, argc, argv);
+	int status;
 
-	if (argc > 1)
-		return cli_misuse("'sluice vm list' takes no arguments");
-	all = vm_find_all(&error);
-	if (!all)
-		fprintf(stderr, "sluice: %s\n", error.message);
-	return cli_print(cli, all, show_list);
+	if (!options)
+		return EXIT_USAGE;
+	if (json_object_get(options, PARAM_ARGUMENT))
+		status = cli_misuse("'sluice vm list' takes no name; see 'sluice vm show'");
+	else if (json_object_get(options, "config") && !json_object_get(options, "all"))
+		status = cli_misuse("--config says what --all adds; give both");
+	else
+		status = cli_print(cli, list(options), show_list);
+	json_decref(options);
+	return status;
 }
 
 static void show_one(const json_t *vm)

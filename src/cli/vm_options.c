@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "cli/param_options.h"
 
+#define PATH_BYTES 64u
+
 /* What says how to run it, rather than what it is, is kept apart here. */
 #define HOW "how"
 
@@ -94,6 +96,19 @@ static const struct param_option table[] = {
 	{0},
 };
 
+/* Without a file there is no other place for these. */
+static int check_complete(const json_t *settings)
+{
+	static const char *const needed[] = {"name", "memory", "kernel"};
+
+	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+		if (!json_object_get(settings, needed[i]))
+			return cli_misuse("--%s is missing: a VM that is in no file needs --name, "
+					  "--memory and --kernel",
+				needed[i]);
+	return 0;
+}
+
 static int take_sandbox(const json_t *how, enum vm_sandbox *sandbox)
 {
 	const char *text = json_string_value(json_object_get(how, "sandbox"));
@@ -134,7 +149,54 @@ int vm_options_parse(int argc, char **argv, struct vm_options *options)
 			"--name, --memory and --kernel");
 	if (options->name && options->file)
 		return cli_misuse("--file has one VM; drop '%s'", options->name);
+	if (!options->name && !options->file && check_complete(settings) != 0)
+		return EXIT_USAGE;
 	return take_sandbox(how, &options->sandbox);
+}
+
+/* ---- what is wrong with them ---- */
+
+static bool is_given(const struct param_option *option, const json_t *settings)
+{
+	if (option->parent[0])
+		settings = json_object_get(settings, option->parent[0]);
+	return json_object_get(settings, option->key) != NULL;
+}
+
+/* Is `path` that of the option's value, or of a part of it? */
+static bool is_path_of(const struct param_option *option, const char *path)
+{
+	const char *parent = option->parent[0];
+	char own[PATH_BYTES];
+	size_t length;
+
+	snprintf(own, sizeof own, "%s%s%s", parent ? parent : "", parent ? "." : "", option->key);
+	length = strlen(own);
+	return strncmp(path, own, length) == 0 && (!path[length] || path[length] == '[');
+}
+
+static const char *option_at(const json_t *settings, const char *path)
+{
+	for (const struct param_option *option = table; option->name; option++)
+		if (is_path_of(option, path) && is_given(option, settings))
+			return option->name;
+	return NULL;
+}
+
+void vm_options_complain(const struct vm_options *options, struct problems *problems)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < problems->count; i++) {
+		const struct problem *problem = &problems->list[i];
+		const char *name = option_at(options->settings, problem->path);
+
+		if (name)
+			fprintf(stderr, "sluice: --%s: %s\n", name, problem->text);
+		else
+			problems->list[kept++] = *problem;
+	}
+	problems->count = kept;
 }
 
 void vm_options_free(struct vm_options *options)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "control/problems.h"
 #include "control/vm_description.h"
 
 struct vm_options {
@@ -15,6 +16,9 @@ struct vm_options {
 	json_t *settings; /* with the keys of an entry of `vms`; these go before what the files say */
 	json_t *how;	  /* owns the texts */
 };
+
+/* Print what is wrong with values of options, by the names of those, and take it off the list. */
+void vm_options_complain(const struct vm_options *options, struct problems *problems);
 
 /* Returns 0; or EXIT_USAGE, after having complained. To be freed in any case. */
 int vm_options_parse(int argc, char **argv, struct vm_options *options);

@@ -77,28 +77,43 @@ static int load_alone(const char *file, struct vm_settings **vm, struct problems
 	return result < 0 ? fail(&error) : 0;
 }
 
-static int add_options(const json_t *settings, struct vm_settings **vm, struct problems *problems)
+static int complain_of_options(
+	const struct vm_options *options, struct problems *problems, const char *where)
 {
-	char *text = json_dumps(settings, JSON_ENSURE_ASCII);
+	vm_options_complain(options, problems);
+	return complain(problems, where);
+}
+
+static int add_options(
+	const struct vm_options *options, struct vm_settings **vm, struct problems *problems)
+{
+	char *text = json_dumps(options->settings, JSON_ENSURE_ASCII);
 
 	if (text)
 		configuration_load_vm(text, strlen(text), vm, problems);
 	free(text);
-	return problems->count ? complain(problems, "command line") : 0;
+	return problems->count ? complain_of_options(options, problems, "command line") : 0;
+}
+
+/* Where it is described, but for options. */
+static const char *file_of(const struct vm_options *options)
+{
+	if (options->file)
+		return options->file;
+	return options->config ? options->config : CONFIGURATION_FILE_DEFAULT;
 }
 
 /* Everything that is said about it, from wherever. */
 static int load(
 	const struct vm_options *options, struct vm_settings **vm, struct problems *problems)
 {
-	const char *config = options->config ? options->config : CONFIGURATION_FILE_DEFAULT;
 	int status = 0;
 
 	if (options->name)
-		status = load_entry(config, options->name, vm, problems);
+		status = load_entry(file_of(options), options->name, vm, problems);
 	else if (options->file)
 		status = load_alone(options->file, vm, problems);
-	return status ? status : add_options(options->settings, vm, problems);
+	return status ? status : add_options(options, vm, problems);
 }
 
 static int describe(const struct cli *cli, const struct vm_options *options,
@@ -108,7 +123,7 @@ static int describe(const struct cli *cli, const struct vm_options *options,
 
 	values_of_vm(vm, "", description, problems);
 	if (problems->count)
-		return complain(problems, options->file ? options->file : "command line");
+		return complain_of_options(options, problems, file_of(options));
 	description->sandbox = options->sandbox;
 	return vm_sockets_find(description, cli->control, &error) < 0 ? fail(&error) : 0;
 }

@@ -20,6 +20,27 @@ static uint64_t whole_seconds(uint64_t duration_ns)
 	return duration_ns - duration_ns % NS_PER_S;
 }
 
+/* Only of one that runs. */
+static const char *pid_text(char text[UNITS_TEXT_BYTES], const json_t *vm)
+{
+	snprintf(text, UNITS_TEXT_BYTES, "%" PRIu64, cli_number(vm, "pid"));
+	return json_object_get(vm, "pid") ? text : "-";
+}
+
+static const char *uptime_text(char text[UNITS_TEXT_BYTES], const json_t *vm)
+{
+	if (!json_object_get(vm, "uptime_ns"))
+		return "-";
+	return units_format_duration(text, whole_seconds(cli_number(vm, "uptime_ns")));
+}
+
+static const char *state_of(const json_t *vm)
+{
+	if (!json_object_get(vm, "pid"))
+		return "off";
+	return cli_is(vm, "is_stopping") ? "stopping" : "running";
+}
+
 void vm_show_list(const json_t *vms, FILE *to)
 {
 	char text[UNITS_TEXT_BYTES];
@@ -30,14 +51,13 @@ void vm_show_list(const json_t *vms, FILE *to)
 	table_init(&table, "NAME|>PID|>VCPUS|>MEMORY|SPLIT|>DEVICES|>UPTIME|STATE");
 	json_array_foreach (vms, index, vm) {
 		table_add(&table, "%s", cli_text(vm, "name"));
-		table_add(&table, "%" PRIu64, cli_number(vm, "pid"));
+		table_add(&table, "%s", pid_text(text, vm));
 		table_add(&table, "%" PRIu64, cli_number(vm, "vcpus"));
 		table_add(&table, "%s", units_format_bytes(text, cli_number(vm, "memory_bytes")));
 		table_add(&table, "%s", cli_is(vm, "is_split") ? "on" : "off");
 		table_add(&table, "%zu", json_array_size(json_object_get(vm, "devices")));
-		table_add(&table, "%s",
-			units_format_duration(text, whole_seconds(cli_number(vm, "uptime_ns"))));
-		table_add(&table, "%s", cli_is(vm, "is_stopping") ? "stopping" : "running");
+		table_add(&table, "%s", uptime_text(text, vm));
+		table_add(&table, "%s", state_of(vm));
 	}
 	table_print(&table, to);
 }

@@ -69,8 +69,8 @@ static void cpu_values(const struct vm_settings *settings, const char *parent,
 			count, VCPUS_MAX);
 	else if (cores && cores != count)
 		problems_add(problems, path,
-			"%" PRIu32 " CPUs, but 'guest_cores' lists %u; list one for each, or "
-			"remove 'cpus'",
+			"%" PRIu32 " CPUs, but %u guest cores are listed; list one for each, or "
+			"leave this out",
 			count, cores);
 	else
 		description->vcpu_count = count;

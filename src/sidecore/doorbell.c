@@ -3,15 +3,21 @@
  *
  * A doorbell is a multishot poll: armed once, it completes each time somebody writes to the eventfd,
  * and the eventfd itself is never read, which saves a system call per kick. The kernel ends a
- * multishot poll when its completion queue overflows; it is then armed again.
+ * multishot poll when its completion queue overflows; it is then armed again. One that it ends with an
+ * error (it was short of memory, say) is armed again a little later, since an error that lasts would
+ * keep the sidecore busy with nothing else. No kick is lost meanwhile: an eventfd that was written to
+ * is readable, so that arming finds it.
  */
 #include <errno.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/counter.h"
 #include "sidecore/sidecore_private.h"
+
+#define ARM_AGAIN_NS (10 * NS_PER_MS)
 
 /* ---- doorbells ---- */
 
@@ -20,6 +26,22 @@ static void arm_doorbell(struct doorbell *doorbell)
 	struct io_uring_sqe *entry = sidecore_prepare(doorbell->sidecore, &doorbell->operation);
 
 	io_uring_prep_poll_multishot(entry, doorbell->fd, POLLIN);
+}
+
+static void arm_again(struct timer *timer, uint64_t now_ns)
+{
+	arm_doorbell(container_of(timer, struct doorbell, arm_again));
+}
+
+/* Cancelled, it is wanted no more. Without room for a timer it cannot wait. */
+static void poll_ended(struct doorbell *doorbell, int result)
+{
+	uint64_t at_ns = clock_now_ns() + ARM_AGAIN_NS;
+
+	if (result == -ECANCELED)
+		return;
+	if (result >= 0 || sidecore_set_timer(doorbell->sidecore, &doorbell->arm_again, at_ns) < 0)
+		arm_doorbell(doorbell);
 }
 
 static void doorbell_rang(struct sidecore_operation *operation, int result, unsigned cqe_flags)
@@ -38,14 +60,15 @@ static void doorbell_rang(struct sidecore_operation *operation, int result, unsi
 			doorbell->rang(doorbell);
 		sidecore_wake_poller(doorbell->sidecore, doorbell->poller);
 	}
-	if (has_ended && result >= 0)
-		arm_doorbell(doorbell);
+	if (has_ended)
+		poll_ended(doorbell, result);
 }
 
 void sidecore_watch(struct sidecore *sidecore, struct doorbell *doorbell)
 {
 	doorbell->sidecore = sidecore;
 	doorbell->operation.complete = doorbell_rang;
+	doorbell->arm_again = (struct timer){.expire = arm_again};
 	doorbell->is_watched = true;
 	doorbell->unwatched = NULL;
 	arm_doorbell(doorbell);
@@ -69,6 +92,11 @@ void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbe
 {
 	doorbell->is_watched = false;
 	doorbell->unwatched = unwatched;
+	if (doorbell->arm_again.position) {
+		/* The kernel has none to let go of; give it one, so that `unwatched` is called as always. */
+		sidecore_cancel_timer(doorbell->sidecore, &doorbell->arm_again);
+		arm_doorbell(doorbell);
+	}
 	sidecore_cancel(doorbell->sidecore, &doorbell->operation);
 }
 

@@ -154,6 +154,8 @@ struct doorbell {
 	bool is_hosts; /* rung by the host's kernel: costs no guest an exit */
 	void (*rang)(struct doorbell *doorbell); /* before the poller is woken; may be NULL */
 	bool is_watched;
+	struct timer
+		arm_again; /* set while it is not armed, since the kernel has failed to watch it */
 	void (*unwatched)(struct doorbell *doorbell);
 };
 

@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define FEATURE(bit) (1ull << (bit))
 
 const uint64_t vhost_user_mandatory_features =
@@ -15,27 +17,30 @@ const uint64_t vhost_user_mandatory_features =
 
 /* ---- connecting ---- */
 
-static void limit_silence(int socket, unsigned timeout_ms)
+/* It waits for room in the back end's queue of connections. */
+static void limit_connecting(int socket, uint64_t deadline_ns)
 {
+	const uint64_t now_ns = clock_now_ns();
+	const uint64_t left_us = deadline_ns > now_ns ? (deadline_ns - now_ns) / 1000 : 0;
 	const struct timeval limit = {
-		.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000L};
+		.tv_sec = (time_t)(left_us / 1000000), .tv_usec = (long)(left_us % 1000000) + 1};
 
-	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	if (deadline_ns)
+		setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 int vhost_user_connect(struct vhost_user_connection *connection, const char *path,
-	unsigned timeout_ms, struct error *error)
+	uint64_t deadline_ns, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-	*connection = (struct vhost_user_connection){.socket = -1};
+	*connection = (struct vhost_user_connection){.socket = -1, .deadline_ns = deadline_ns};
 	if (strlen(path) >= sizeof address.sun_path)
 		return error_set(error, -ENAMETOOLONG, "socket path %s is too long", path);
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	connection->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (connection->socket >= 0)
-		limit_silence(connection->socket, timeout_ms);
+		limit_connecting(connection->socket, deadline_ns);
 	if (connection->socket < 0 ||
 		connect(connection->socket, (const void *)&address, sizeof address) < 0) {
 		int result = -errno;
@@ -112,13 +117,13 @@ static int send_request(struct vhost_user_connection *connection,
 	memcpy(&message.payload, payload, header->size_bytes);
 	for (unsigned i = 0; i < fd_count; i++)
 		message.fds[i] = fds[i];
-	return vhost_user_send(connection->socket, &message);
+	return vhost_user_send_by(connection->socket, &message, connection->deadline_ns);
 }
 
 static int receive_reply(struct vhost_user_connection *connection, uint32_t request,
 	struct vhost_user_message *reply)
 {
-	int result = vhost_user_receive(connection->socket, reply);
+	int result = vhost_user_receive_by(connection->socket, reply, connection->deadline_ns);
 
 	if (result == 0 &&
 		(reply->header.request != request || !(reply->header.flags & VHOST_USER_REPLY))) {

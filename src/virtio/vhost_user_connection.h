@@ -17,6 +17,8 @@ struct vhost_user_connection {
 	int socket;		    /* -1: not connected */
 	uint64_t offered;	    /* the back end's features */
 	uint64_t protocol_features; /* negotiated */
+	uint64_t
+		deadline_ns; /* the caller's, who may change it: when what is being said ends in -ETIMEDOUT; 0: never */
 };
 
 /* Virtio 1, and protocol features: what a back end must offer, and is always told that it is used. */
@@ -25,10 +27,10 @@ extern const uint64_t vhost_user_mandatory_features;
 /*
  * Returns 0; -ENOENT or -ECONNREFUSED if nobody listens; other negative errnos, with `error` set.
  *
- * @timeout_ms: how long the back end may be silent, or not listen, when it is its turn (then -EAGAIN); 0: for ever
+ * @deadline_ns: when it ends in -EAGAIN if the back end does not listen, and the connection's from then on; 0: never
  */
 int vhost_user_connect(struct vhost_user_connection *connection, const char *path,
-	unsigned timeout_ms, struct error *error);
+	uint64_t deadline_ns, struct error *error);
 
 /* Hang up, if connected. */
 void vhost_user_disconnect(struct vhost_user_connection *connection);

@@ -1,10 +1,14 @@
 #include "virtio/vhost_user_message.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 /* Room for more descriptors than are legal, so that surplus ones are seen and closed here. */
 #define FDS_ACCEPTED_MAX (2 * VHOST_USER_FDS_MAX)
@@ -107,21 +111,51 @@ static bool keep_fds(struct vhost_user_message *message, struct msghdr *msg)
 	return all_kept;
 }
 
-/* Read exactly `size` bytes, gathering the descriptors that come with any of them. */
-static int receive_bytes(int socket, struct vhost_user_message *message, void *to, size_t size)
+/* Until the next byte can be moved. Returns 0 or a negative errno. */
+static int wait_for(int socket, short events, uint64_t deadline_ns)
 {
+	struct pollfd ready = {socket, events, 0};
+	uint64_t now_ns, left_ms;
+
+	while ((now_ns = clock_now_ns()) < deadline_ns) {
+		int result;
+
+		left_ms = (deadline_ns - now_ns) / NS_PER_MS + 1;
+		result = poll(&ready, 1, left_ms < INT_MAX ? (int)left_ms : INT_MAX);
+		if (result > 0)
+			return 0;
+		if (result < 0 && errno != EINTR)
+			return -errno;
+	}
+	return -ETIMEDOUT;
+}
+
+static bool should_try_again(uint64_t deadline_ns)
+{
+	return errno == EINTR || (deadline_ns && errno == EAGAIN);
+}
+
+/* Read exactly `size` bytes, gathering the descriptors that come with any of them. */
+static int receive_bytes(
+	int socket, struct vhost_user_message *message, void *to, size_t size, uint64_t deadline_ns)
+{
+	const int flags = MSG_CMSG_CLOEXEC | (deadline_ns ? MSG_DONTWAIT : 0);
 	size_t done = 0;
 
 	while (done < size) {
+		int result = deadline_ns ? wait_for(socket, POLLIN, deadline_ns) : 0;
 		union control_buffer control;
 		struct iovec iov = {.iov_base = (char *)to + done, .iov_len = size - done};
 		struct msghdr msg = {.msg_iov = &iov,
 			.msg_iovlen = 1,
 			.msg_control = control.bytes,
 			.msg_controllen = sizeof(control.bytes)};
-		ssize_t received = recvmsg(socket, &msg, MSG_CMSG_CLOEXEC);
+		ssize_t received;
 
-		if (received < 0 && errno == EINTR)
+		if (result < 0)
+			return result;
+		received = recvmsg(socket, &msg, flags);
+		if (received < 0 && should_try_again(deadline_ns))
 			continue;
 		if (received < 0)
 			return -errno;
@@ -140,20 +174,26 @@ static bool header_is_sane(const struct vhost_user_header *header)
 	       header->size_bytes <= sizeof(union vhost_user_payload);
 }
 
-int vhost_user_receive(int socket, struct vhost_user_message *message)
+int vhost_user_receive_by(int socket, struct vhost_user_message *message, uint64_t deadline_ns)
 {
 	int result;
 
 	memset(message, 0, sizeof(*message));
-	result = receive_bytes(socket, message, &message->header, sizeof(message->header));
+	result = receive_bytes(
+		socket, message, &message->header, sizeof(message->header), deadline_ns);
 	if (!result && !header_is_sane(&message->header))
 		result = -EPROTO;
 	if (!result)
-		result = receive_bytes(
-			socket, message, &message->payload, message->header.size_bytes);
+		result = receive_bytes(socket, message, &message->payload,
+			message->header.size_bytes, deadline_ns);
 	if (result)
 		vhost_user_close_fds(message);
 	return result;
+}
+
+int vhost_user_receive(int socket, struct vhost_user_message *message)
+{
+	return vhost_user_receive_by(socket, message, 0);
 }
 
 static void attach_fds(
@@ -171,7 +211,8 @@ static void attach_fds(
 	memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
 }
 
-static int send_message(int socket, const struct vhost_user_message *message, int flags)
+static int send_message(
+	int socket, const struct vhost_user_message *message, int flags, uint64_t deadline_ns)
 {
 	const size_t size = sizeof(message->header) + message->header.size_bytes;
 	union control_buffer control;
@@ -185,12 +226,15 @@ static int send_message(int socket, const struct vhost_user_message *message, in
 	while (done < size) {
 		struct iovec iov = {.iov_base = bytes + done, .iov_len = size - done};
 		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+		int result = deadline_ns ? wait_for(socket, POLLOUT, deadline_ns) : 0;
 		ssize_t sent;
 
+		if (result < 0)
+			return result;
 		if (done == 0 && message->fd_count > 0)
 			attach_fds(&msg, &control, message->fds, message->fd_count);
 		sent = sendmsg(socket, &msg, MSG_NOSIGNAL | flags);
-		if (sent < 0 && errno == EINTR)
+		if (sent < 0 && should_try_again(deadline_ns))
 			continue;
 		if (sent < 0)
 			return -errno;
@@ -201,10 +245,15 @@ static int send_message(int socket, const struct vhost_user_message *message, in
 
 int vhost_user_send(int socket, const struct vhost_user_message *message)
 {
-	return send_message(socket, message, 0);
+	return send_message(socket, message, 0, 0);
+}
+
+int vhost_user_send_by(int socket, const struct vhost_user_message *message, uint64_t deadline_ns)
+{
+	return send_message(socket, message, deadline_ns ? MSG_DONTWAIT : 0, deadline_ns);
 }
 
 int vhost_user_send_now(int socket, const struct vhost_user_message *message)
 {
-	return send_message(socket, message, MSG_DONTWAIT);
+	return send_message(socket, message, MSG_DONTWAIT, 0);
 }

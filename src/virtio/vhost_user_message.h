@@ -32,6 +32,13 @@ int vhost_user_receive(int socket, struct vhost_user_message *message);
 int vhost_user_send(int socket, const struct vhost_user_message *message);
 
 /*
+ * The same, but all of the message has to be there, or be taken, by a time of clock_now_ns, else -ETIMEDOUT: each
+ * byte may come a little late otherwise. After that the stream is of no more use. 0: whenever it is.
+ */
+int vhost_user_receive_by(int socket, struct vhost_user_message *message, uint64_t deadline_ns);
+int vhost_user_send_by(int socket, const struct vhost_user_message *message, uint64_t deadline_ns);
+
+/*
  * As vhost_user_send, but does not wait: -EAGAIN if the peer has not read what was sent before. After
  * that, or any other error, the stream is of no more use.
  */

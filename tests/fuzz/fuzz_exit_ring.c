@@ -149,6 +149,10 @@ static void fill_with_noise(struct script *script)
 		shared.requests[i] = next_request(script);
 }
 
+static void catch_up(void *context)
+{
+}
+
 static void (*const steps[])(struct script *script) = {
 	add,
 	add,
@@ -167,8 +171,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct exit_ring_config config = {
-		.shared = &shared, .set_interrupt = set_interrupt, .interrupt = interrupt};
+	const struct exit_ring_config config = {.shared = &shared,
+		.set_interrupt = set_interrupt,
+		.interrupt = interrupt,
+		.catch_up = catch_up};
 	struct script script = {data, size};
 
 	memset(&shared, 0, sizeof shared);

@@ -7,7 +7,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import outer  # noqa: E402
 
-USER = "sluice-vm"
+USER = outer.USER_OF_VMS
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import base64
 import fcntl
 import functools
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -30,11 +31,12 @@ from machine import GuestError, Machine  # noqa: E402
 IMAGE = os.path.join(ROOT, "build", "kvm")
 CANNOT_BE_HAD = 77  # tests/kvm/build's exit status without QEMU 10
 SAVE_LIMIT_S = 60
+USER_OF_VMS = "sluice-vm"
 PUT_BYTES_MAX = 1 << 20  # the agent reads a command one byte at a time
 
 
 class NoOuterMachine(Exception):
-    """QEMU 10 is neither there nor to be fetched."""
+    """QEMU 10 is neither there nor to be fetched, or this host's VMs have no user to run as."""
 
 
 def was_checked():
@@ -309,9 +311,18 @@ class HostMachine(RunsJobs):
         return self.finish(self.begin(command), limit_s, check)
 
 
+def require_user_of_vms():
+    try:
+        pwd.getpwnam(USER_OF_VMS)
+    except KeyError as unknown:
+        if os.geteuid() == 0:
+            raise NoOuterMachine(f"root starts no VM without a user {USER_OF_VMS}: useradd --system {USER_OF_VMS}") from unknown
+
+
 def machine_with_kvm(directory):
     """Not yet started. Raises NoOuterMachine if there is no way to have one."""
     if has_kvm():
+        require_user_of_vms()
         build_image()
         return HostMachine(directory)
     build_outer_image()

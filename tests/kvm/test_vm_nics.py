@@ -71,6 +71,11 @@ def test_each_vcpu_has_a_pair_of_queues(kvm, user):
     assert re.search(r"queues: rx-0 rx-1 tx-0 tx-1\r", vm.run(SET_UP))
     assert re.findall(r"tx-(\d) of (\d)\r", vm.run(TRANSMITTERS)) == [("0", "1"), ("1", "2")]
     assert_all_pairs_work(kvm, vm)
+    # The pairs that are in use are told to the next daemon, and each of them goes on.
+    daemon.kill()
+    daemon.wait()
+    daemon = start_sluiced(kvm)
+    assert_all_pairs_work(kvm, vm)
     daemon.kill()
     daemon.wait()
     kvm.run(f"sluice vm stop --now {NAME}")

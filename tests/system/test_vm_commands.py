@@ -32,18 +32,23 @@ def run(directory, *words, program=SLUICE):
     ("", "there are 'vm run', 'vm list', 'vm show', 'vm stat', 'vm stop'"),
     ("rnu", "did you mean 'vm run'?"),
     ("run", "'sluice vm run' needs the NAME of a VM in sluice.yaml, or --file"),
-    ("run --memory 64MiB", "'name' is missing"),
+    ("run --memory 64MiB", "sluice: --name is missing"),
+    ("run --name t --kernel /k", "sluice: --memory is missing"),
     ("run --memory", "'--memory' needs a value"),
     ("run --memroy 1GiB", "did you mean '--memory'?"),
     ("run a b", "takes one argument at most"),
     ("run a --file /x", "--file has one VM; drop 'a'"),
-    (f"run {NEEDED} --memory 1", "memory: '1' is not a multiple of 2 MiB above 0"),
+    (f"run {NEEDED} --memory 1", "sluice: --memory: '1' is not a multiple of 2 MiB above 0"),
     (f"run {NEEDED} --split maybe", "--split: 'maybe' is neither on nor off"),
     (f"run {NEEDED} --guest-cores 1,x", "--guest-cores: '1,x' is not a list of CPUs; write it like 2,3"),
-    (f"run {NEEDED} --guest-cores 1 --hypervisor-core 1", "CPU 1 is the hypervisor core"),
-    (f"run {NEEDED} --poll 5", "hypervisor_core.poll: '5' is not a duration"),
+    (f"run {NEEDED} --guest-cores 1 --hypervisor-core 1", "sluice: --guest-cores: CPU 1 is the hypervisor core"),
+    (f"run {NEEDED} --poll 5", "sluice: --poll: '5' is not a duration"),
     (f"run {NEEDED} --sandbox no", "--sandbox: 'no' is not one of on, log, off"),
-    (f"run {NEEDED} --cpus 65", "cpus: 65 is out of range"),
+    (f"run {NEEDED} --disk /a --disk /a", "sluice: --disk: '/a' is given twice"),
+    (f"run {NEEDED} --cpus 3 --guest-cores 1,2", "sluice: --cpus: 3 CPUs, but 2 guest cores are listed"),
+    (f"run {NEEDED} --cpus 65", "sluice: --cpus: 65 is out of range"),
+    ("list web", "takes no name; see 'sluice vm show'"),
+    ("list --config /x", "--config says what --all adds; give both"),
     ("show", "needs one argument: the name of a VM"),
     ("stat", "needs the name of one VM"),
     ("stat --count 0 t", "--count: '0' is not a whole number above 0"),
@@ -79,6 +84,13 @@ def test_a_file_with_mistakes_says_where(tmp_path):
     result = run(tmp_path, "run", "--file", str(tmp_path / "vm.yaml"))
     assert result.stderr == f"{tmp_path}/vm.yaml:2:9: memroy: unknown key; did you mean 'memory'?\n"
     assert result.returncode == 2
+
+
+def test_mistakes_of_options_are_told_from_those_of_the_file(tmp_path):
+    (tmp_path / "vm.yaml").write_text("name: web\nmemory: 64MiB\nkernel: vmlinuz\n")
+    result = run(tmp_path, "run", "--file", str(tmp_path / "vm.yaml"), "--grace", "2h")
+    assert result.stderr == ("sluice: --grace: '2h' is too long; at most 1h is possible\n"
+                             f"{tmp_path}/vm.yaml: kernel: 'vmlinuz' is relative; write the whole path, from /\n")
 
 
 def test_sluice_vm_says_who_runs_it():
@@ -287,6 +299,28 @@ def test_running_vms_are_listed_and_dead_ones_are_not(tmp_path):
         assert re.match(r"web +4711 +2 +512MiB +on +1 +1.02min +running$", lines[1]), lines
         assert json.loads(run(tmp_path, "list", "--json").stdout) == [SHOWN]
         assert "no VM 'dead' is running; there is: web" in run(tmp_path, "show", "dead").stderr
+
+
+def test_vms_that_are_described_and_do_not_run_are_listed_on_demand(tmp_path):
+    config = tmp_path / "sluice.yaml"
+    config.write_text("vms:\n- {name: web, memory: 1GiB, kernel: /vmlinuz}\n"
+                      "- {name: db, memory: 1GiB, cpus: 4, kernel: /vmlinuz, split: false, disks: [/a.sock]}\n")
+    with FakeVm(tmp_path, "web", {"vm.show": SHOWN}):
+        lines = run(tmp_path, "list", "--all", "--config", str(config)).stdout.splitlines()
+        assert len(lines) == 3
+        assert re.match(r"web +4711 +2 +512MiB +on +1 +1.02min +running$", lines[1]), lines
+        assert re.match(r"db +- +4 +1GiB +off +1 +- +off$", lines[2]), lines
+        listed = json.loads(run(tmp_path, "list", "--all", "--config", str(config), "--json").stdout)
+        assert [vm.get("pid") for vm in listed] == [4711, None]
+        assert len(run(tmp_path, "list").stdout.splitlines()) == 2
+
+
+def test_a_configuration_that_cannot_be_read_is_no_list(tmp_path):
+    result = run(tmp_path, "list", "--all", "--config", "/nonexistent")
+    assert "/nonexistent" in result.stderr and result.stdout == "" and result.returncode == 1
+    (tmp_path / "sluice.yaml").write_text("vms: [{nmae: web}]\n")
+    result = run(tmp_path, "list", "--all", "--config", str(tmp_path / "sluice.yaml"))
+    assert f"{tmp_path}/sluice.yaml:1:" in result.stderr and result.stdout == "" and result.returncode == 1
 
 
 def test_a_vm_is_shown(tmp_path):

@@ -296,6 +296,8 @@ unsigned exit_ring_poll(struct exit_ring *ring)
 	if (ring->state != SLUICE_EXIT_RING_SERVED)
 		return 0;
 	waiting = requests_waiting(ring);
+	if (waiting > 0)
+		ring->config.catch_up(ring->config.context);
 	for (unsigned cost = 0, next; waiting > 0 && cost < EXIT_RING_POLL_COST_MAX; waiting--) {
 		next = take_request(ring);
 		if (next == 0)

@@ -38,6 +38,11 @@ struct exit_ring_config {
 	int (*set_interrupt)(void *context, uint64_t address, uint32_t data);
 	/* Send it; only called after it was set. */
 	void (*interrupt)(void *context);
+	/*
+	 * There are requests, which are handled when this returns: do what their vCPU did before it posted them, by
+	 * other ways than the ring. Those that are posted from now on wait for the next poll.
+	 */
+	void (*catch_up)(void *context);
 	void *context;
 };
 

@@ -61,7 +61,6 @@ static unsigned poll_ring(struct poller *poller, uint64_t now_ns)
 	if (!exit_ring_is_pending(&served->ring))
 		return 0;
 	exit_service_enter(served->rings->place.service);
-	registers_come_by(served->rings->place.registers, EXIT_BY_MEMORY);
 	count = exit_ring_poll(&served->ring);
 	registers_come_by(served->rings->place.registers, EXIT_BY_POST);
 	exit_service_leave(served->rings->place.service);
@@ -77,6 +76,15 @@ static bool arm_ring(struct poller *poller)
 static void disarm_ring(struct poller *poller)
 {
 	exit_ring_disarm(&container_of(poller, struct served_ring, poller)->ring);
+}
+
+/* What the vCPU had written before, KVM may have coalesced. */
+static void catch_up(void *context)
+{
+	const struct served_ring *served = context;
+
+	exit_service_drain(served->rings->place.service);
+	registers_come_by(served->rings->place.registers, EXIT_BY_MEMORY);
 }
 
 static int set_interrupt(void *context, uint64_t address, uint32_t data)
@@ -240,6 +248,7 @@ static int open_ring(struct exit_rings *rings, unsigned index, struct error *err
 		.memory = rings->place.memory,
 		.set_interrupt = set_interrupt,
 		.interrupt = interrupt,
+		.catch_up = catch_up,
 		.context = served,
 	};
 	int result;

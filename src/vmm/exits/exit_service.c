@@ -170,6 +170,11 @@ void exit_service_leave(struct exit_service *service)
 		pthread_mutex_unlock(&service->lock);
 }
 
+void exit_service_drain(struct exit_service *service)
+{
+	coalescing_drain(&service->coalescing);
+}
+
 /* ---- from the first exit to the last ---- */
 
 static void attach(void *argument)

@@ -43,6 +43,9 @@ struct sidecore *exit_service_sidecore(struct exit_service *service);
 void exit_service_enter(struct exit_service *service);
 void exit_service_leave(struct exit_service *service);
 
+/* In between: do what vCPUs have written so far, and KVM has coalesced. */
+void exit_service_drain(struct exit_service *service);
+
 /* ---- For the machine ---- */
 
 struct exit_service_config {

@@ -8,10 +8,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define FEATURE(bit) (1ull << (bit))
 
 /* As long as a back end waits for us. Longer than a slow device takes for what is in flight. */
-#define TIMEOUT_MS 10000u
+#define CONVERSATION_NS_MAX (10 * NS_PER_S)
 
 /* Where a packed ring begins: position 0 and wrap counter 1, for available and used descriptors. */
 #define PACKED_BASE 0x80008000u
@@ -32,12 +34,9 @@ static bool has(const struct vhost_user_link *link, enum vhost_user_protocol_fea
 
 /* ---- connecting ---- */
 
-static void limit_silence(int socket)
+void vhost_user_link_begin(struct vhost_user_link *link)
 {
-	const struct timeval limit = {.tv_sec = TIMEOUT_MS / 1000};
-
-	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+	link->connection.deadline_ns = clock_now_ns() + CONVERSATION_NS_MAX;
 }
 
 /* The channel by which the back end says that configuration space has changed. */
@@ -49,7 +48,6 @@ static int open_channel(struct vhost_user_link *link)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
-	limit_silence(sockets[0]);
 	link->request_fd = sockets[0];
 	result = vhost_user_tell(
 		&link->connection, VHOST_USER_SET_BACKEND_REQ_FD, "", 0, &sockets[1], 1);
@@ -79,9 +77,10 @@ void vhost_user_link_cut(struct vhost_user_link *link)
 
 int vhost_user_link_connect(struct vhost_user_link *link, struct error *error)
 {
+	const uint64_t deadline_ns = clock_now_ns() + CONVERSATION_NS_MAX;
 	int result;
 
-	result = vhost_user_connect(&link->connection, link->socket_path, TIMEOUT_MS, error);
+	result = vhost_user_connect(&link->connection, link->socket_path, deadline_ns, error);
 	if (result < 0)
 		return result;
 	result = allow_cut(link, error);
@@ -403,7 +402,8 @@ static int acknowledge(struct vhost_user_link *link, const struct vhost_user_mes
 int vhost_user_link_serve_request(struct vhost_user_link *link, struct error *error)
 {
 	struct vhost_user_message request;
-	int result = vhost_user_receive(link->request_fd, &request);
+	int result =
+		vhost_user_receive_by(link->request_fd, &request, link->connection.deadline_ns);
 
 	if (result == -ECONNRESET) {
 		/* It has no more to ask; if it has gone, its own socket says so. */

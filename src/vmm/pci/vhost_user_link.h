@@ -1,6 +1,7 @@
 /*
  * A device's conversation with its vhost-user back end, in steps: connect, start the rings, stop them. All of it
- * blocks while the back end thinks, but not for longer than a time limit; all of it is the device's thread's.
+ * blocks while the back end thinks, but not for longer than a time limit: ten seconds for all that is said since
+ * vhost_user_link_begin. All of it is the device's thread's.
  *
  * Theory of operation. What outlives a connection is the in-flight region: the back end makes it when rings
  * start, it is kept here while they are meant to run, and a back end that takes over is given it, in
@@ -60,6 +61,12 @@ int vhost_user_link_connect(struct vhost_user_link *link, struct error *error);
 
 /* From another thread, for good: what is waited for ends now, and there is no connection any more. */
 void vhost_user_link_cut(struct vhost_user_link *link);
+
+/*
+ * A conversation begins: from now on the back end has ten seconds for its part of it, be it one message or many.
+ * Connecting begins one, too.
+ */
+void vhost_user_link_begin(struct vhost_user_link *link);
 
 /* Hang up; the in-flight region is kept. */
 void vhost_user_link_disconnect(struct vhost_user_link *link);

@@ -258,6 +258,20 @@ static bool is_stopping(const struct virtio_device *device)
 	return __atomic_load_n(&device->is_stopping, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * A driver that waits for its reset has been waiting for what was being said: that time counts, so that all of it
+ * is one conversation. A back end that has used it up by then is lost, and the reset done with that.
+ */
+static int wait_for_events(struct virtio_device *device, struct pollfd events[EVENTS])
+{
+	const bool is_awaited = virtio_pci_state(&device->transport) == VIRTIO_PCI_RESETTING;
+	const int result = poll(events, EVENTS, -1);
+
+	if (!is_awaited)
+		vhost_user_link_begin(&device->link);
+	return result;
+}
+
 static void run_connected(struct virtio_device *device)
 {
 	struct pollfd events[EVENTS] = {
@@ -270,7 +284,7 @@ static void run_connected(struct virtio_device *device)
 	struct error error;
 	int result;
 
-	if (poll(events, EVENTS, -1) < 0)
+	if (wait_for_events(device, events) < 0)
 		return;
 	virtio_device_drain(device->wake_fd);
 	result = serve_back_end(device, events, &error);
@@ -314,6 +328,7 @@ static void *thread_main(void *argument)
 		else
 			run_disconnected(device);
 	}
+	vhost_user_link_begin(&device->link);
 	if (device->is_started)
 		stop(device, &error);
 	sem_post(&device->ended);

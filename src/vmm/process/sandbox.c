@@ -39,12 +39,11 @@ static int find_user(const char *name, struct identity *identity, struct error *
 		return error_set(error, -ENOENT,
 			"user: there is no user '%s'; make it with 'useradd --system %s'", name,
 			name);
-	if (!entry) {
-		log_warning("the VM runs as root: there is no user '%s'; make it with 'useradd "
-			    "--system %s'",
+	if (!entry)
+		return error_set(error, -ENOENT,
+			"there is no user '%s' whom a VM that root starts could be; make it with "
+			"'useradd --system %s', or name another: 'user: root' leaves it root",
 			SANDBOX_USER_DEFAULT, SANDBOX_USER_DEFAULT);
-		return 0;
-	}
 	identity->is_changing = entry->pw_uid != 0;
 	identity->user = entry->pw_uid;
 	identity->group = entry->pw_gid;

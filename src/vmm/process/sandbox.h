@@ -10,7 +10,8 @@
  * read and write what is open (sidecore_make_restricted_ring). It leaves all that a reboot needs: memory, threads, a
  * VM of /dev/kvm's open descriptor, and connections to back ends.
  *
- * Without root the user stays, and so does the network namespace. A kernel without Landlock costs a warning.
+ * Without root the user stays, and so does the network namespace. Root must become somebody: who wants it to stay
+ * root, whose files and devices it could reach where Landlock is missing, has to say so ("root"). A kernel without Landlock costs a warning.
  */
 #ifndef SLUICE_VMM_PROCESS_SANDBOX_H
 #define SLUICE_VMM_PROCESS_SANDBOX_H
@@ -22,7 +23,7 @@
 #define SANDBOX_USER_DEFAULT "sluice-vm"
 
 struct sandbox_config {
-	const char *user; /* NULL or empty: SANDBOX_USER_DEFAULT if there is such a user */
+	const char *user; /* whom root becomes; NULL or empty: SANDBOX_USER_DEFAULT */
 	/* Allow what the filter does not list, and have the kernel log it: to find what is missing. */
 	bool is_only_logging;
 };

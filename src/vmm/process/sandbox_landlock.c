@@ -1,8 +1,9 @@
 /*
  * Theory of operation. A Landlock ruleset that handles every access the kernel knows and allows none: all
  * files are open already. Connecting to a socket in the file system is no access that it handles, so back
- * ends stay within reach. Rights are by the kernel's version of Landlock; the
- * numbers are the kernel's (linux/landlock.h), as older headers lack the newer ones.
+ * ends stay within reach, and with them all other sockets that the process's user may connect to: that is why VMs have
+ * users of their own. Abstract sockets are out of reach from version 6 on. Rights are by the kernel's
+ * version of Landlock; the numbers are the kernel's (linux/landlock.h), as older headers lack the newer ones.
  */
 #include <errno.h>
 #include <linux/landlock.h>

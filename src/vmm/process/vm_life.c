@@ -2,12 +2,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/log_source.h"
 
 #define TRY_AGAIN_US 100000u
 
@@ -16,6 +17,10 @@ struct vm_life {
 	const struct kvm *kvm;
 	pthread_t thread;
 	int over_fd;
+
+	/* The thread's: what a guest that does nothing but reboot has it say. */
+	char label[MACHINE_NAME_BYTES + sizeof "VM ''"];
+	struct log_source log;
 
 	pthread_mutex_t lock; /* of what follows */
 	struct machine *machine;
@@ -69,7 +74,7 @@ static int create_machine(struct vm_life *life, struct machine **machine)
 	int result = machine_create(life->config, life->kvm, machine, &life->error);
 
 	if (should_try_again(life, result))
-		log_warning("VM '%s': cannot boot again yet: %s", life->config->name,
+		log_from(&life->log, LOG_LEVEL_WARNING, "cannot boot again yet: %s",
 			life->error.message);
 	while (should_try_again(life, result)) {
 		usleep(TRY_AGAIN_US);
@@ -101,7 +106,7 @@ static void *live(void *argument)
 	do {
 		life->end = run_once(life);
 		if (life->end == MACHINE_RESET)
-			log_info("VM '%s': reboots", life->config->name);
+			log_from(&life->log, LOG_LEVEL_INFO, "reboots");
 	} while (life->end == MACHINE_RESET);
 	eventfd_write(life->over_fd, 1);
 	return NULL;
@@ -125,6 +130,8 @@ int vm_life_begin(const struct machine_config *machine, const struct kvm *kvm,
 		return error_set(error, -ENOMEM, "out of memory");
 	begun->config = machine;
 	begun->kvm = kvm;
+	snprintf(begun->label, sizeof begun->label, "VM '%s'", machine->name);
+	begun->log.name = begun->label;
 	pthread_mutex_init(&begun->lock, NULL);
 	begun->over_fd = eventfd(0, EFD_CLOEXEC);
 	result = begun->over_fd < 0 ? errno : pthread_create(&begun->thread, NULL, live, begun);

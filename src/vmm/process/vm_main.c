@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/log_source.h"
 #include "control/run_directory.h"
 #include "control/vm_exit_status.h"
 #include "vmm/process/sandbox.h"
@@ -263,6 +263,7 @@ static int exit_status(const char *name, int end)
 int main(int argc, char **argv)
 {
 	static struct vm vm;
+	char label[VM_NAME_BYTES + sizeof "VM ''"];
 	struct error error;
 	int result;
 
@@ -271,9 +272,12 @@ int main(int argc, char **argv)
 			argc == 2 ? ": " : "", argc == 2 ? error.message : "");
 		return VM_EXIT_USAGE;
 	}
+	snprintf(label, sizeof label, "VM '%s'", vm.description.name);
+	log_bound(label);
 	result = prepare(&vm, &error);
 	if (result == 0)
 		result = run(&vm, &error);
+	log_bound(NULL); /* why it has ended is said in any case */
 	if (result >= 0)
 		return exit_status(vm.description.name, result);
 	log_error("VM '%s': %s", vm.description.name, error.message);

@@ -243,7 +243,7 @@ static void mistakes_are_named_with_their_mend(void **state)
 		{"hypervisor_core: {poll: 2h}", "hypervisor_core.poll: '2h' is too long"},
 		{"name: a/b", "name: 'a/b' is not a name"},
 		{"cpus: 65", "cpus: 65 is out of range; it must be from 1 to 64"},
-		{"{cpus: 3, guest_cores: [1]}", "cpus: 3 CPUs, but 'guest_cores' lists 1"},
+		{"{cpus: 3, guest_cores: [1]}", "cpus: 3 CPUs, but 1 guest cores are listed"},
 		{"{guest_cores: [1, 4], hypervisor_core: {cpu: 4}}",
 			"guest_cores[1]: CPU 4 is the hypervisor core"},
 		{"hypervisor_core: {poll: 5}", "hypervisor_core.poll: '5' is not a duration"},

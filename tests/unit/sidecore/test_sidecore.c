@@ -87,6 +87,11 @@ static bool is_unwatched(void)
 	return __atomic_load_n(&source.is_unwatched, __ATOMIC_SEQ_CST) == 1;
 }
 
+static bool is_done(void)
+{
+	return counter_get(&source.done) == 1;
+}
+
 static int set_up(void **state)
 {
 	const struct sidecore_config config = {
@@ -175,6 +180,37 @@ static void doorbell_that_rings_while_it_is_unwatched_is_let_go(void **state)
 	assert_true(eventually(is_parked));
 	sidecore_call(sidecore, kick_and_remove_source, NULL);
 	assert_true(eventually(is_unwatched));
+}
+
+/* The kernel ends the poll of a descriptor that is closed with an error, at once. */
+static void doorbell_whose_poll_failed_is_armed_again(void **state)
+{
+	const uint64_t one = 1;
+	int fd = dup(source.doorbell.fd);
+
+	close(source.doorbell.fd);
+	sidecore_call(sidecore, add_source, NULL);
+	assert_true(eventually(is_parked));
+	assert_int_equal(dup2(fd, source.doorbell.fd), source.doorbell.fd);
+	__atomic_store_n(&source.work, 1, __ATOMIC_SEQ_CST);
+	assert_int_equal(write(fd, &one, sizeof one), sizeof one);
+	assert_true(eventually(is_done));
+	close(fd);
+	sidecore_call(sidecore, remove_source, NULL);
+	assert_true(eventually(is_unwatched));
+}
+
+static void doorbell_that_cannot_be_armed_is_let_go(void **state)
+{
+	int fd = dup(source.doorbell.fd);
+
+	close(source.doorbell.fd);
+	sidecore_call(sidecore, add_source, NULL);
+	assert_true(eventually(is_parked));
+	sidecore_call(sidecore, remove_source, NULL);
+	assert_true(eventually(is_unwatched));
+	assert_int_equal(dup2(fd, source.doorbell.fd), source.doorbell.fd);
+	close(fd);
 }
 
 static void call_guest_three_times(void *argument)
@@ -389,6 +425,8 @@ int main(void)
 		SIDECORE_TEST(posted_messages_run_in_order_and_call_waits),
 		SIDECORE_TEST(idle_poller_is_parked_and_its_doorbell_wakes_it),
 		SIDECORE_TEST(doorbell_that_rings_while_it_is_unwatched_is_let_go),
+		SIDECORE_TEST(doorbell_whose_poll_failed_is_armed_again),
+		SIDECORE_TEST(doorbell_that_cannot_be_armed_is_let_go),
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
 		SIDECORE_TEST(calls_in_one_round_are_merged),
 		SIDECORE_TEST(call_that_was_offered_leaves_if_it_is_due),

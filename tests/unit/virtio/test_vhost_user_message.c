@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "virtio/vhost_user_message.h"
 
 struct pair {
@@ -66,6 +67,50 @@ static void send_raw(int socket, const void *bytes, size_t size, unsigned fd_cou
 		memset(CMSG_DATA(c), 0, fd_count * sizeof(int)); /* descriptor 0 */
 	}
 	assert_int_equal(sendmsg(socket, &msg, 0), size);
+}
+
+/* A byte now and then, for ever. */
+static void *trickle(void *argument)
+{
+	static const char header[] =
+		"\1\0\0\0\5\0\0\0\0\1\0\0"; /* GET_FEATURES, answered in 256 bytes */
+	const struct pair *pair = argument;
+	unsigned i = 0;
+	char byte;
+
+	do {
+		byte = i < 12 ? header[i] : 0;
+		i++;
+		usleep(5000);
+	} while (send(pair->near, &byte, 1, MSG_NOSIGNAL) == 1);
+	return NULL;
+}
+
+static void a_message_that_trickles_in_has_a_deadline(void **state)
+{
+	struct pair *pair = *state;
+	struct vhost_user_message received;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, trickle, pair), 0);
+	assert_int_equal(
+		vhost_user_receive_by(pair->far, &received, clock_now_ns() + 100 * NS_PER_MS),
+		-ETIMEDOUT);
+	shutdown(pair->far, SHUT_RDWR);
+	pthread_join(thread, NULL);
+}
+
+static void a_peer_that_reads_nothing_has_a_deadline(void **state)
+{
+	const struct pair *pair = *state;
+	const struct vhost_user_message message = make_message(VHOST_USER_SET_VRING_NUM, 8);
+	const uint64_t deadline_ns = clock_now_ns() + 100 * NS_PER_MS;
+	int result;
+
+	do {
+		result = vhost_user_send_by(pair->near, &message, deadline_ns);
+	} while (result == 0);
+	assert_int_equal(result, -ETIMEDOUT);
 }
 
 static void a_message_arrives_as_it_was_sent(void **state)
@@ -252,6 +297,8 @@ int main(void)
 		cmocka_unit_test(a_descriptor_is_taken_once),
 		PAIR_TEST(two_messages_in_one_write_are_two),
 		PAIR_TEST(a_message_in_pieces_is_put_together),
+		PAIR_TEST(a_message_that_trickles_in_has_a_deadline),
+		PAIR_TEST(a_peer_that_reads_nothing_has_a_deadline),
 		PAIR_TEST(the_end_of_the_stream_is_a_reset),
 		PAIR_TEST(half_a_message_is_a_reset_and_closes_its_descriptors),
 		PAIR_TEST(a_payload_too_large_is_refused),

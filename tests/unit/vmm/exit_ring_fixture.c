@@ -70,6 +70,19 @@ static void interrupt(void *context)
 	fixture.interrupts++;
 }
 
+static void catch_up(void *context)
+{
+	fixture.accesses_when_caught_up = fixture.accesses;
+	if (fixture.posts_when_caught_up) {
+		const struct sluice_exit_request request = fixture_nothing(0, 0);
+
+		fixture.posts_when_caught_up--;
+		exit_ring_client_add(&fixture.client, &request);
+		exit_ring_client_show(&fixture.client);
+	}
+	fixture.caught_up++;
+}
+
 static void ring_doorbell(uint32_t index)
 {
 	fixture.doorbells++;
@@ -83,6 +96,7 @@ int fixture_set_up(void **state)
 		.shared = &fixture.shared,
 		.set_interrupt = set_interrupt,
 		.interrupt = interrupt,
+		.catch_up = catch_up,
 	};
 
 	memset(&fixture, 0, sizeof fixture);

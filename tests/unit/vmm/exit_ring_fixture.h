@@ -25,6 +25,10 @@ struct fixture {
 	unsigned console_bytes, console_room; /* written, and left */
 	unsigned accesses;
 
+	unsigned caught_up; /* how often the ring asked for that */
+	unsigned accesses_when_caught_up;
+	unsigned posts_when_caught_up; /* requests that the guest posts meanwhile */
+
 	unsigned doorbells, interrupts;
 	uint64_t message_address;
 	uint32_t message_data;

@@ -52,6 +52,23 @@ static void test_an_asynchronous_request_is_done_and_not_answered(void **state)
 	assert_int_equal(fixture.server.counters.asynchronous, 1);
 }
 
+/* What was posted while it caught up may come after what it has not caught up with. */
+static void test_what_came_before_a_request_is_done_before_it(void **state)
+{
+	add((struct sluice_exit_request){
+		.operation = SLUICE_EXIT_PORT_WRITE, .address = 0x102, .size_bytes = 1});
+	exit_ring_client_show(&fixture.client);
+	fixture.posts_when_caught_up = 1;
+	assert_int_equal(exit_ring_poll(&fixture.server), 1);
+	assert_int_equal(fixture.caught_up, 1);
+	assert_int_equal(fixture.accesses_when_caught_up, 0);
+	assert_int_equal(fixture.accesses, 1);
+	assert_int_equal(exit_ring_poll(&fixture.server), 1);
+	assert_int_equal(fixture.caught_up, 2);
+	assert_int_equal(exit_ring_poll(&fixture.server), 0);
+	assert_int_equal(fixture.caught_up, 2);
+}
+
 static void test_nothing_is_seen_before_it_is_shown(void **state)
 {
 	add(fixture_nothing(1, 0));
@@ -352,6 +369,8 @@ int main(void)
 		cmocka_unit_test_setup(test_a_synchronous_request_is_answered, fixture_set_up),
 		cmocka_unit_test_setup(
 			test_an_asynchronous_request_is_done_and_not_answered, fixture_set_up),
+		cmocka_unit_test_setup(
+			test_what_came_before_a_request_is_done_before_it, fixture_set_up),
 		cmocka_unit_test_setup(test_nothing_is_seen_before_it_is_shown, fixture_set_up),
 		cmocka_unit_test_setup(
 			test_completions_come_in_order_around_the_end_of_the_ring, fixture_set_up),

@@ -15,6 +15,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -74,7 +75,7 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 	return status;
 }
 
-static const struct sandbox_config usual;
+static struct sandbox_config usual; /* as nobody, if started by root */
 
 static int outcome(int (*attempt)(void))
 {
@@ -318,7 +319,7 @@ static void what_a_vm_does_not_need_ends_the_process(void **state)
 
 static void a_filter_that_only_logs_lets_it(void **state)
 {
-	const struct sandbox_config logging = {.is_only_logging = true};
+	const struct sandbox_config logging = {.user = usual.user, .is_only_logging = true};
 	int status = in_sandbox(mount_something, &logging);
 
 	assert_true(WIFEXITED(status));
@@ -409,6 +410,56 @@ static void an_unknown_user_is_named(void **state)
 	assert_non_null(strstr(error.message, "nobody-of-that-name"));
 }
 
+static void have_no_user_but_root(const char *passwd)
+{
+	FILE *file;
+
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	file = fopen(passwd, "w");
+	fputs("root:x:0:0::/:/bin/sh\n", file);
+	fclose(file);
+	assert_int_equal(mount(passwd, "/etc/passwd", NULL, MS_BIND, NULL), 0);
+}
+
+/* Returns FAILED if it goes on, or with a word missing from what it says. */
+static int enter_without_the_usual_user(const char *user)
+{
+	const struct sandbox_config config = {.user = user};
+	struct error error;
+	int result = sandbox_enter(&config, &error);
+
+	if (result < 0 && strstr(error.message, "useradd --system sluice-vm"))
+		return -result;
+	return result < 0 ? FAILED : 0;
+}
+
+static int outcome_without_the_usual_user(const char *user)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		char passwd[] = "/tmp/sluice-passwd-XXXXXX";
+
+		close(mkstemp(passwd));
+		have_no_user_but_root(passwd);
+		unlink(passwd);
+		_exit(enter_without_the_usual_user(user));
+	}
+	waitpid(child, &status, 0);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void root_does_not_stay_root_unless_told(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(outcome_without_the_usual_user(NULL), ENOENT);
+	assert_int_equal(outcome_without_the_usual_user("root"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,7 +472,9 @@ int main(void)
 		cmocka_unit_test(no_privileges_are_left),
 		cmocka_unit_test(another_user_still_ends_with_the_parent),
 		cmocka_unit_test(an_unknown_user_is_named),
+		cmocka_unit_test(root_does_not_stay_root_unless_told),
 	};
 
+	usual.user = geteuid() == 0 ? "nobody" : NULL;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

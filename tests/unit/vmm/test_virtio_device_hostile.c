@@ -2,6 +2,7 @@
 #include "../cmocka_all.h"
 #include "../open_descriptors.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,19 @@ static struct error error;
 
 static unsigned patience; /* messages until it hangs up */
 static bool tells_lies;
+static bool drags_stops_out; /* a byte a second */
+
+/* Never silent for long. */
+static void trickle(int socket, const struct vhost_user_message *message)
+{
+	const size_t bytes = sizeof message->header + message->header.size_bytes;
+
+	for (size_t i = 0; i < bytes; i++) {
+		sleep(1);
+		if (send(socket, (const char *)message + i, 1, MSG_NOSIGNAL) < 0)
+			return;
+	}
+}
 
 static void answer(int socket, struct vhost_user_message *message)
 {
@@ -35,7 +49,10 @@ static void answer(int socket, struct vhost_user_message *message)
 	}
 	if (tells_lies && patience == 0)
 		message->header.request ^= 5;
-	vhost_user_send(socket, message);
+	if (drags_stops_out && message->header.request == VHOST_USER_GET_VRING_BASE)
+		trickle(socket, message);
+	else
+		vhost_user_send(socket, message);
 }
 
 static void *be_flaky(void *argument)
@@ -104,10 +121,43 @@ static void a_back_end_may_hang_up_or_lie_at_any_time(void **state)
 	gold_destroy_pool();
 }
 
+static void a_reset_waits_for_a_back_end_no_longer_than_for_one_that_is_silent(void **state)
+{
+	struct virtio_device_statistics statistics;
+	pthread_t thread;
+	int listener;
+
+	gold_create_pool();
+	listener = vhost_user_listen(gold.disk_config.socket_path, &error);
+	patience = UINT_MAX;
+	tells_lies = false;
+	drags_stops_out = true;
+	assert_int_equal(pthread_create(&thread, NULL, be_flaky, &listener), 0);
+	guest_create(&gold.guest);
+	assert_int_equal(gold_create_device(&error), 0);
+	virtio_driver_find(&gold.driver, &gold.guest, 1);
+	gold_activate(0);
+	let_it_talk();
+	/* Fails if it is not done after seconds that suffice for a byte in each of ten. */
+	virtio_driver_reset(&gold.driver);
+	virtio_device_statistics(gold.device, &statistics);
+	assert_false(statistics.is_connected);
+	gold_free_rings();
+	virtio_device_destroy(gold.device);
+	pthread_join(thread, NULL);
+	guest_destroy(&gold.guest);
+	close(listener);
+	unlink(gold.disk_config.socket_path);
+	gold_destroy_pool();
+	drags_stops_out = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_back_end_may_hang_up_or_lie_at_any_time),
+		cmocka_unit_test(
+			a_reset_waits_for_a_back_end_no_longer_than_for_one_that_is_silent),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR);
