@@ -1,6 +1,8 @@
 /*
  * The storage module's client: typed calls for what store_protocol.h says. May be used from C++.
  *
+ * In an index, a value begins with a u32 of bytes and the primary key of its row.
+ *
  * Theory of operation. A store_client is one connection, and so one transaction, of one thread at a time. Its request is built in a
  * buffer that is kept. An answer lies in the channel until the next call, so what a call returns by pointer holds until the next
  * call with the same client; only a cursor copies its rows, and they hold until the cursor is moved past the last one of its batch.
@@ -116,7 +118,7 @@ int store_client_counter(struct store_client *client, const struct store_handle 
 int store_client_get(struct store_client *client, const struct store_handle *handle, uint32_t space,
 	struct store_bytes key, unsigned flags, struct store_bytes *value);
 
-/* About how many rows there are; @rows_max: how many to look at, or 0 for all; `*is_exact` may be NULL. */
+/* About how many rows there are; @rows_max: how many to look at, 0: none, just estimate; `*is_exact` may be NULL. */
 int store_client_count(struct store_client *client, const struct store_handle *handle,
 	uint32_t space, struct store_bytes lower, struct store_bytes upper, uint32_t rows_max,
 	unsigned flags, uint64_t *rows, bool *is_exact);
