@@ -154,10 +154,9 @@ struct store_cursor {
 	uint32_t left;
 	uint32_t rows_next; /* how many the next batch asks for */
 	bool is_end;	    /* there is no batch after this one */
-	bool is_failed;
 };
 
-/* Asks nothing yet. Returns 0 or -ENOMEM. */
+/* Asks nothing yet. Returns 0, -ENOMEM, or -EMSGSIZE: a bound has more than STORE_KEY_BYTES_MAX + 1 bytes. */
 int store_cursor_begin(struct store_cursor *cursor, const struct store_range *range);
 
 /*
