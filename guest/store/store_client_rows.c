@@ -25,6 +25,7 @@ int store_client_get(struct store_client *client, const struct store_handle *han
 	return status ? status : store_take_rest(&answer, reply.value_bytes, value);
 }
 
+// NOLINTNEXTLINE(readability-function-size): as much as the request has
 int store_client_count(struct store_client *client, const struct store_handle *handle,
 	uint32_t space, struct store_bytes lower, struct store_bytes upper, uint32_t rows_max,
 	unsigned flags, uint64_t *rows, bool *is_exact)

@@ -140,6 +140,7 @@ int store_client_table_status(struct store_client *client, const struct store_ha
 	return status;
 }
 
+// NOLINTNEXTLINE(readability-function-size): as much as the request has
 int store_client_counter(struct store_client *client, const struct store_handle *handle,
 	uint64_t least, uint64_t step, uint64_t offset, uint64_t count, uint64_t *first)
 {

@@ -8,7 +8,7 @@
 
 #include "store_client_private.h"
 
-#define BOUND_BYTES_MAX (STORE_KEY_BYTES_MAX + 1)
+#define BOUND_BYTES_MAX ((size_t)STORE_KEY_BYTES_MAX + 1)
 #define ROWS_GROW 4u
 
 static int make_room(char **data, size_t *capacity, size_t bytes)

@@ -20,7 +20,7 @@ struct channel_connection {
 bool fixture_skips_poller;
 unsigned long fixture_polled, fixture_waited;
 
-static struct channel channel;
+static struct channel loopback;
 static char directory[64];
 
 /* ---- the host's part ---- */
@@ -70,12 +70,12 @@ size_t channel_message_bytes_max(const struct channel *of)
 	return FIXTURE_MESSAGE_BYTES_MAX;
 }
 
-int channel_connect(struct channel *to, struct channel_connection **connection)
+int channel_connect(struct channel *channel, struct channel_connection **connection)
 {
 	struct channel_connection *new = calloc(1, sizeof *new);
 
 	assert_non_null(new);
-	assert_int_equal(sluice_module.connect(to->instance, &new->session), 0);
+	assert_int_equal(sluice_module.connect(channel->instance, &new->session), 0);
 	*connection = new;
 	return 0;
 }
@@ -98,7 +98,7 @@ int channel_call(struct channel_connection *connection, const struct iovec *part
 		bytes += parts[i].iov_len;
 	if (bytes > FIXTURE_MESSAGE_BYTES_MAX)
 		return -EMSGSIZE;
-	request = malloc(bytes);
+	request = malloc(bytes + 1);
 	for (unsigned i = 0; i < count; i++) {
 		memcpy(request + at, parts[i].iov_base, parts[i].iov_len);
 		at += parts[i].iov_len;
@@ -140,7 +140,7 @@ void fixture_open_with(const char *name, const char *value)
 		.memory_bytes_max = 64u << 20,
 		.message_bytes_max = FIXTURE_MESSAGE_BYTES_MAX};
 	char message[512] = "";
-	int failure = sluice_module.open(&setup, &channel.instance, message, sizeof message);
+	int failure = sluice_module.open(&setup, &loopback.instance, message, sizeof message);
 
 	if (failure)
 		fail_msg("%s", message);
@@ -153,19 +153,19 @@ void fixture_open(void)
 
 void fixture_close(void)
 {
-	sluice_module.close(channel.instance);
+	sluice_module.close(loopback.instance);
 }
 
 void *fixture_instance(void)
 {
-	return channel.instance;
+	return loopback.instance;
 }
 
 struct store_client *fixture_connect(void)
 {
 	struct store_client *client;
 
-	assert_int_equal(store_client_open(&channel, &client), 0);
+	assert_int_equal(store_client_open(&loopback, &client), 0);
 	return client;
 }
 

@@ -68,6 +68,8 @@ static rocksdb_options_t *options_of(const struct database_config *config, rocks
 	rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
 	rocksdb_options_set_db_write_buffer_size(options, config->write_buffer_bytes);
 	rocksdb_options_set_max_background_jobs(options, (int)config->background_threads);
+	/* Files that nobody needs any more are deleted by its own threads, not by who reads last. */
+	rocksdb_options_set_avoid_unnecessary_blocking_io(options, 1);
 	rocksdb_options_set_compression(options, rocksdb_lz4_compression);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
 	rocksdb_options_set_max_log_file_size(options, LOG_FILE_BYTES_MAX);

@@ -84,11 +84,17 @@ struct table_view {
 	uint32_t table, generation, space_count;
 };
 
+/* What a table is to be. */
+struct table_plan {
+	struct bytes name, metadata;
+	uint32_t space_count;
+	uint64_t counter; /* the first number */
+};
+
 /* The following return outcomes, and may wait. */
 
-int dictionary_create(struct dictionary *dictionary, struct bytes name, struct bytes metadata,
-	uint32_t space_count, uint64_t counter, struct table_view *view,
-	struct explanation *explanation);
+int dictionary_create(struct dictionary *dictionary, const struct table_plan *plan,
+	struct table_view *view, struct explanation *explanation);
 int dictionary_drop(
 	struct dictionary *dictionary, struct bytes name, struct explanation *explanation);
 int dictionary_rename(struct dictionary *dictionary, struct bytes name, struct bytes new_name,

@@ -67,18 +67,17 @@ static void kill_generation(struct generation *generation)
 
 /* ---- creating ---- */
 
-static struct table *new_table(const struct dictionary *dictionary, struct bytes name,
-	uint32_t space_count, uint64_t counter)
+static struct table *new_table(const struct dictionary *dictionary, const struct table_plan *plan)
 {
 	struct table *table = calloc(1, sizeof *table);
 
 	if (!table)
 		return NULL;
 	table->id = dictionary->next_table;
-	table->counter_first = counter;
+	table->counter_first = plan->counter;
 	table->generation =
-		dictionary_new_generation(table, 1, dictionary->next_space, space_count);
-	if (!table->generation || dictionary_set_name(table, name)) {
+		dictionary_new_generation(table, 1, dictionary->next_space, plan->space_count);
+	if (!table->generation || dictionary_set_name(table, plan->name)) {
 		dictionary_free_table(table);
 		return NULL;
 	}
@@ -101,21 +100,21 @@ static int store_new_table(struct dictionary *dictionary, const struct table *ta
 	return outcome;
 }
 
-static int can_create(struct dictionary *dictionary, struct bytes name, uint32_t space_count,
+static int can_create(struct dictionary *dictionary, const struct table_plan *plan,
 	struct explanation *explanation)
 {
-	if (dictionary_find_name(dictionary, name))
+	if (dictionary_find_name(dictionary, plan->name))
 		return explain(explanation, STORE_EXISTS, "there is a table of that name");
 	if (key_map_count(&dictionary->by_id) >= DICTIONARY_TABLES_MAX)
 		return explain(explanation, STORE_BUSY, "there are %u tables, which is the most",
 			DICTIONARY_TABLES_MAX);
-	if (dictionary->next_space > UINT32_MAX - 1 - space_count ||
+	if (dictionary->next_space > UINT32_MAX - 1 - plan->space_count ||
 		dictionary->next_table == UINT32_MAX)
 		return explain(explanation, STORE_BUSY, "all numbers of tables have been used");
 	return STORE_OK;
 }
 
-static int create(struct dictionary *dictionary, struct table *table, struct bytes metadata,
+static int add_new_table(struct dictionary *dictionary, struct table *table, struct bytes metadata,
 	struct explanation *explanation)
 {
 	int outcome;
@@ -132,36 +131,34 @@ static int create(struct dictionary *dictionary, struct table *table, struct byt
 	return STORE_OK;
 }
 
-static int create_alone(struct dictionary *dictionary, struct bytes name, struct bytes metadata,
-	uint32_t space_count, uint64_t counter, struct table_view *view,
-	struct explanation *explanation)
+static int create(struct dictionary *dictionary, const struct table_plan *plan,
+	struct table_view *view, struct explanation *explanation)
 {
-	int outcome = can_create(dictionary, name, space_count, explanation);
+	int outcome = can_create(dictionary, plan, explanation);
 	struct table *table;
 
 	if (outcome)
 		return outcome;
-	table = new_table(dictionary, name, space_count, counter);
+	table = new_table(dictionary, plan);
 	if (!table)
 		return no_memory(explanation);
-	outcome = create(dictionary, table, metadata, explanation);
+	outcome = add_new_table(dictionary, table, plan->metadata, explanation);
 	if (outcome)
 		dictionary_free_table(table);
 	else
 		*view = (struct table_view){.table = table->id,
 			.generation = table->generation->number,
-			.space_count = space_count};
+			.space_count = plan->space_count};
 	return outcome;
 }
 
-int dictionary_create(struct dictionary *dictionary, struct bytes name, struct bytes metadata,
-	uint32_t space_count, uint64_t counter, struct table_view *view,
-	struct explanation *explanation)
+int dictionary_create(struct dictionary *dictionary, const struct table_plan *plan,
+	struct table_view *view, struct explanation *explanation)
 {
 	int outcome;
 
 	pthread_rwlock_wrlock(&dictionary->gate);
-	outcome = create_alone(dictionary, name, metadata, space_count, counter, view, explanation);
+	outcome = create(dictionary, plan, view, explanation);
 	pthread_rwlock_unlock(&dictionary->gate);
 	return outcome;
 }

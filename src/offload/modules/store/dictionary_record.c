@@ -50,7 +50,7 @@ static int visit_all(rocksdb_iterator_t *iterator, struct record_key prefix,
 	for (rocksdb_iter_seek(iterator, prefix.data, prefix.bytes);
 		!failure && rocksdb_iter_valid(iterator); rocksdb_iter_next(iterator)) {
 		name.data = rocksdb_iter_key(iterator, &name.bytes);
-		if (name.bytes < prefix.bytes || memcmp(name.data, prefix.data, prefix.bytes))
+		if (name.bytes < prefix.bytes || memcmp(name.data, prefix.data, prefix.bytes) != 0)
 			return 0;
 		name.data += prefix.bytes;
 		name.bytes -= prefix.bytes;

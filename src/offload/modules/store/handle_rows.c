@@ -153,7 +153,7 @@ static int check_changes(struct call *call, size_t *bytes)
 static void make_changes(struct call *call)
 {
 	struct session *session = call->session;
-	struct change change;
+	struct change change = {.key = {0}};
 
 	for (uint32_t i = 0; i < call->request.write.change_count; i++) {
 		(void)take_change(call, &call->rest, &change);

@@ -72,8 +72,12 @@ static void open_cursor(struct call *call, struct row_cursor *cursor,
 		options, session->upper.data, session->upper.bytes);
 	if (writes && write_set_is_empty(writes))
 		writes = NULL;
-	row_cursor_open(cursor, call->store->database.db, options, writes,
-		key_bytes_of(&session->lower), key_bytes_of(&session->upper), is_backward);
+	row_cursor_open(cursor, call->store->database.db,
+		&(struct row_range){.options = options,
+			.writes = writes,
+			.lower = key_bytes_of(&session->lower),
+			.upper = key_bytes_of(&session->upper),
+			.is_backward = is_backward});
 }
 
 /* ---- one row ---- */

@@ -19,24 +19,29 @@ static void answer_table(struct call *call, const struct table_view *view)
 
 /* ---- changes ---- */
 
+static int metadata_too_big(struct call *call)
+{
+	return explain(&call->explanation, STORE_TOO_BIG, "a table's metadata has at most %u bytes",
+		DICTIONARY_METADATA_BYTES_MAX);
+}
+
 int handle_table_create(struct call *call)
 {
 	const struct store_table_create *request = &call->request.create;
-	struct bytes name, metadata;
+	struct table_plan plan = {.space_count = request->space_count, .counter = request->counter};
 	struct table_view view;
 	int outcome;
 
-	if (!message_take_bytes(&call->rest, request->name_bytes, &name) || !is_name(name) ||
-		!call_take_last(call, request->metadata_bytes, &metadata) ||
+	if (!message_take_bytes(&call->rest, request->name_bytes, &plan.name) ||
+		!is_name(plan.name) ||
+		!call_take_last(call, request->metadata_bytes, &plan.metadata) ||
 		!request->space_count || request->space_count > STORE_SPACES_MAX)
 		return OUTCOME_MALFORMED;
-	if (metadata.bytes > DICTIONARY_METADATA_BYTES_MAX)
-		return explain(&call->explanation, STORE_TOO_BIG,
-			"a table's metadata has at most %u bytes", DICTIONARY_METADATA_BYTES_MAX);
+	if (plan.metadata.bytes > DICTIONARY_METADATA_BYTES_MAX)
+		return metadata_too_big(call);
 	if (!call->may_wait)
 		return OUTCOME_WOULD_WAIT;
-	outcome = dictionary_create(&call->store->dictionary, name, metadata, request->space_count,
-		request->counter, &view, &call->explanation);
+	outcome = dictionary_create(&call->store->dictionary, &plan, &view, &call->explanation);
 	if (!outcome)
 		answer_table(call, &view);
 	return outcome;
@@ -93,8 +98,7 @@ int handle_table_metadata(struct call *call)
 	if (!call_take_last(call, request->metadata_bytes, &metadata))
 		return OUTCOME_MALFORMED;
 	if (metadata.bytes > DICTIONARY_METADATA_BYTES_MAX)
-		return explain(&call->explanation, STORE_TOO_BIG,
-			"a table's metadata has at most %u bytes", DICTIONARY_METADATA_BYTES_MAX);
+		return metadata_too_big(call);
 	if (!call->may_wait)
 		return OUTCOME_WOULD_WAIT;
 	return dictionary_set_metadata(&call->store->dictionary, request->table.table,
@@ -149,7 +153,7 @@ static int list(struct call *call, struct bytes prefix)
 
 	while (!outcome && (table = dictionary_next(&call->store->dictionary, table))) {
 		if (table->name_bytes < prefix.bytes ||
-			memcmp(table->name, prefix.data, prefix.bytes))
+			memcmp(table->name, prefix.data, prefix.bytes) != 0)
 			continue;
 		call->answer.list.count++;
 		outcome = call_append_item(

@@ -334,16 +334,17 @@ int lock_acquire(struct lock_table *table, struct lock_owner *owner, struct byte
 
 /* ---- giving up ---- */
 
-static void release(struct lock_table *table, struct lock_hold *hold)
+static void release_newest(struct lock_table *table, struct lock_owner *owner)
 {
+	struct lock_hold *hold = owner->newest;
 	struct lock *lock = hold->lock;
 	struct lock_hold **at = &lock->holds;
 
 	while (*at != hold)
 		at = &(*at)->next_of_lock;
 	*at = hold->next_of_lock;
-	hold->owner->newest = hold->older_of_owner;
-	hold->owner->bytes -= charge_bytes(lock);
+	owner->newest = hold->older_of_owner;
+	owner->bytes -= charge_bytes(lock);
 	budget_return(table->budget, charge_bytes(lock));
 	free(hold);
 	grant_waiters(lock);
@@ -356,7 +357,7 @@ void lock_release(struct lock_table *table, struct lock_owner *owner, struct loc
 		return;
 	pthread_mutex_lock(&table->mutex);
 	while (owner->newest != oldest)
-		release(table, owner->newest);
+		release_newest(table, owner);
 	pthread_mutex_unlock(&table->mutex);
 }
 

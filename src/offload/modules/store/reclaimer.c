@@ -38,8 +38,19 @@ static int forget(struct database *database, const struct space_range *range)
 	return outcome;
 }
 
-static int reclaim(struct database *database, const struct space_range *range)
+static bool is_ending(struct reclaimer *reclaimer)
 {
+	bool ending;
+
+	pthread_mutex_lock(&reclaimer->mutex);
+	ending = reclaimer->is_ending;
+	pthread_mutex_unlock(&reclaimer->mutex);
+	return ending;
+}
+
+static int reclaim(struct reclaimer *reclaimer, const struct space_range *range)
+{
+	struct database *database = reclaimer->dictionary->database;
 	char first[SPACE_BYTES], end[SPACE_BYTES];
 	struct explanation explanation;
 	char *message = NULL;
@@ -55,16 +66,6 @@ static int reclaim(struct database *database, const struct space_range *range)
 	return forget(database, range);
 }
 
-static bool is_ending(struct reclaimer *reclaimer)
-{
-	bool ending;
-
-	pthread_mutex_lock(&reclaimer->mutex);
-	ending = reclaimer->is_ending;
-	pthread_mutex_unlock(&reclaimer->mutex);
-	return ending;
-}
-
 static void reclaim_all(struct reclaimer *reclaimer)
 {
 	struct database *database = reclaimer->dictionary->database;
@@ -73,7 +74,7 @@ static void reclaim_all(struct reclaimer *reclaimer)
 
 	while (!is_ending(reclaimer) &&
 		record_each(database, RECORD_RECLAIM, take_first, &range, &error) > 0) {
-		if (reclaim(database, &range))
+		if (reclaim(reclaimer, &range))
 			return;
 		__atomic_add_fetch(&reclaimer->reclaimed, 1, __ATOMIC_RELAXED);
 	}
@@ -140,6 +141,7 @@ void reclaimer_stop(struct reclaimer *reclaimer)
 	reclaimer->is_ending = true;
 	pthread_cond_signal(&reclaimer->wake);
 	pthread_mutex_unlock(&reclaimer->mutex);
+	rocksdb_disable_manual_compaction(reclaimer->dictionary->database->db);
 	pthread_join(reclaimer->thread, NULL);
 	pthread_cond_destroy(&reclaimer->wake);
 	pthread_mutex_destroy(&reclaimer->mutex);

@@ -11,7 +11,7 @@ static bool has_committed(const struct row_cursor *cursor)
 
 static void step_committed(struct row_cursor *cursor)
 {
-	if (cursor->is_backward)
+	if (cursor->range.is_backward)
 		rocksdb_iter_prev(cursor->committed);
 	else
 		rocksdb_iter_next(cursor->committed);
@@ -21,8 +21,8 @@ static bool is_in_range(const struct row_cursor *cursor, const struct write_node
 {
 	const struct bytes key = write_node_key(node);
 
-	return cursor->is_backward ? bytes_compare(key, cursor->lower) >= 0
-				   : bytes_compare(key, cursor->upper) < 0;
+	return cursor->range.is_backward ? bytes_compare(key, cursor->range.lower) >= 0
+					 : bytes_compare(key, cursor->range.upper) < 0;
 }
 
 static void set_written(struct row_cursor *cursor, const struct write_node *node)
@@ -32,9 +32,9 @@ static void set_written(struct row_cursor *cursor, const struct write_node *node
 
 static void step_written(struct row_cursor *cursor)
 {
-	if (cursor->is_backward)
-		set_written(cursor,
-			write_set_seek_before(cursor->writes, write_node_key(cursor->written)));
+	if (cursor->range.is_backward)
+		set_written(cursor, write_set_seek_before(
+					    cursor->range.writes, write_node_key(cursor->written)));
 	else
 		set_written(cursor, cursor->written->next[0]);
 }
@@ -51,7 +51,7 @@ static int compare(const struct row_cursor *cursor)
 		return 1;
 	key.data = rocksdb_iter_key(cursor->committed, &key.bytes);
 	order = bytes_compare(key, write_node_key(cursor->written));
-	return cursor->is_backward ? -order : order;
+	return cursor->range.is_backward ? -order : order;
 }
 
 static void stand_on_committed(struct row_cursor *cursor)
@@ -95,27 +95,24 @@ static void settle(struct row_cursor *cursor)
 
 static void begin_forward(struct row_cursor *cursor)
 {
-	rocksdb_iter_seek(cursor->committed, cursor->lower.data, cursor->lower.bytes);
-	if (cursor->writes)
-		set_written(cursor, write_set_seek(cursor->writes, cursor->lower));
+	rocksdb_iter_seek(cursor->committed, cursor->range.lower.data, cursor->range.lower.bytes);
+	if (cursor->range.writes)
+		set_written(cursor, write_set_seek(cursor->range.writes, cursor->range.lower));
 }
 
 static void begin_backward(struct row_cursor *cursor)
 {
 	rocksdb_iter_seek_to_last(cursor->committed);
-	if (cursor->writes)
-		set_written(cursor, write_set_seek_before(cursor->writes, cursor->upper));
+	if (cursor->range.writes)
+		set_written(
+			cursor, write_set_seek_before(cursor->range.writes, cursor->range.upper));
 }
 
-void row_cursor_open(struct row_cursor *cursor, rocksdb_t *db, const rocksdb_readoptions_t *options,
-	const struct write_set *writes, struct bytes lower, struct bytes upper, bool is_backward)
+void row_cursor_open(struct row_cursor *cursor, rocksdb_t *db, const struct row_range *range)
 {
-	*cursor = (struct row_cursor){.committed = rocksdb_create_iterator(db, options),
-		.writes = writes,
-		.lower = lower,
-		.upper = upper,
-		.is_backward = is_backward};
-	if (is_backward)
+	*cursor = (struct row_cursor){
+		.committed = rocksdb_create_iterator(db, range->options), .range = *range};
+	if (range->is_backward)
 		begin_backward(cursor);
 	else
 		begin_forward(cursor);

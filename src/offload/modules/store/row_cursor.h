@@ -7,12 +7,18 @@
 #include "database.h"
 #include "write_set.h"
 
-struct row_cursor {
-	rocksdb_iterator_t *committed;
-	const struct write_set *writes; /* or NULL */
-	const struct write_node *written;
+/* What to go through. It is kept, and so is what it points to. */
+struct row_range {
+	const rocksdb_readoptions_t *options; /* with these bounds set, and what is to be read */
+	const struct write_set *writes;	      /* or NULL */
 	struct bytes lower, upper;
 	bool is_backward;
+};
+
+struct row_cursor {
+	rocksdb_iterator_t *committed;
+	struct row_range range;
+	const struct write_node *written; /* or NULL */
 	/* Where it stands: */
 	bool is_valid;
 	bool is_written; /* the pair is the transaction's own */
@@ -20,14 +26,9 @@ struct row_cursor {
 };
 
 /*
- * Begin at the first pair.
- *
- * @options: with these bounds set, and what is to be read; kept, like the bounds
- *
- * Check row_cursor_error once it is not valid any more. Call row_cursor_close.
+ * Begin at the first pair. Check row_cursor_error once it is not valid any more, or not needed. Call row_cursor_close.
  */
-void row_cursor_open(struct row_cursor *cursor, rocksdb_t *db, const rocksdb_readoptions_t *options,
-	const struct write_set *writes, struct bytes lower, struct bytes upper, bool is_backward);
+void row_cursor_open(struct row_cursor *cursor, rocksdb_t *db, const struct row_range *range);
 
 void row_cursor_next(struct row_cursor *cursor);
 

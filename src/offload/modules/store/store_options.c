@@ -51,7 +51,7 @@ static int read_option(
 	for (size_t i = 0; i < sizeof option_readers / sizeof option_readers[0]; i++) {
 		int failure;
 
-		if (strcmp(option_readers[i].name, option->name))
+		if (strcmp(option_readers[i].name, option->name) != 0)
 			continue;
 		failure = option_readers[i].read(options, option->value, error);
 		return failure ? error_prefix(error, failure, "option '%s': ", option->name) : 0;
