@@ -5,8 +5,8 @@
  * "bytes" counts what follows. A reply begins with struct store_reply. Whatever does not hold together ends the connection.
  *
  * Spaces. A table is a number of spaces, each of them ordered pairs of key and value, compared like memcmp: space 0 for the rows by their
- * primary key, one more for each further index. What keys mean is the client's business. In an index, a value begins with the primary
- * key of its row (that is what STORE_SCAN follows with STORE_WITH_ROWS).
+ * primary key, one more for each further index. What keys mean is the client's business. In an index, a value begins with a u32 of bytes
+ * and the primary key of its row (that is what STORE_SCAN follows with STORE_WITH_ROWS); what follows is the client's.
  *
  * Transactions. A connection has at most one. It begins with the first request that reads or writes, at the isolation that
  * request's flags say, and ends by COMMIT, ROLLBACK, PREPARE (then it belongs to nobody, until a COMMIT_XID or ROLLBACK_XID) or with the
@@ -42,7 +42,7 @@ enum store_operation {
 	STORE_GET, /* store_get, key -> store_value_reply, value; STORE_NOT_FOUND (locked all the same, if a lock was asked for) */
 	STORE_SCAN, /* store_scan, lower, upper -> store_scan_reply, then per row struct store_row, key, value, row */
 	STORE_WRITE, /* store_write, then per change struct store_change, key, value; all or nothing. -> store_write_reply */
-	STORE_COUNT, /* store_scan (rows_max: how many to look at, or 0), lower, upper -> store_count_reply: about how many there are */
+	STORE_COUNT, /* store_scan (rows_max: how many to look at; 0: none, just estimate), lower, upper -> store_count_reply: about how many there are; exactly, if rows_max was enough */
 
 	STORE_COMMIT,	/* store_request alone; STORE_SYNC: durable when answered */
 	STORE_ROLLBACK, /* of the whole transaction */
@@ -102,7 +102,7 @@ struct store_reply {
 	uint16_t status;
 	uint16_t operation; /* of the request */
 	uint32_t
-		text_bytes; /* with a status other than STORE_OK: this many bytes of explanation end the reply */
+		text_bytes; /* with a status other than STORE_OK: this many bytes of explanation end the reply. Between it and them is nothing, but for STORE_WRITE the rest of store_write_reply */
 };
 
 struct store_hello {

@@ -1,0 +1,45 @@
+/* What the files of the client share. */
+#ifndef SLUICE_GUEST_STORE_CLIENT_PRIVATE_H
+#define SLUICE_GUEST_STORE_CLIENT_PRIVATE_H
+
+#include "store_client.h"
+
+#define STORE_PARTS_MAX 3 /* behind a request's struct */
+#define STORE_TEXT_BYTES 512
+
+struct store_client {
+	struct channel_connection *connection;
+	size_t message_bytes_max;
+	uint64_t instance;
+	uint32_t lock_timeout_ms;
+	char text[STORE_TEXT_BYTES];
+};
+
+/* A request whose struct is `request`, and what follows it. */
+struct store_question {
+	enum store_operation operation;
+	unsigned flags;
+	void *request; /* begins with struct store_request, which is filled in */
+	size_t request_bytes;
+	struct store_bytes parts[STORE_PARTS_MAX];
+	unsigned part_count;
+};
+
+/* What has come back: a struct that was copied, and what follows it, where it lies. */
+struct store_answer {
+	void *reply; /* or NULL: nothing but a status is expected */
+	size_t reply_bytes;
+	struct store_bytes rest;
+};
+
+/* Ask, and check the answer. Returns as store_client.h says; with a status other than STORE_OK, there is no rest. */
+int store_ask(struct store_client *client, const struct store_question *question,
+	struct store_answer *answer);
+
+/* Take `bytes` bytes off the beginning of what lies there. Returns false if there are fewer. */
+bool store_take(struct store_bytes *from, size_t bytes, struct store_bytes *taken);
+
+/* Is all of the rest, and nothing else, `bytes` bytes long? Returns 0 with them in `*taken`, unless that is NULL, or -EPROTO. */
+int store_take_rest(const struct store_answer *answer, size_t bytes, struct store_bytes *taken);
+
+#endif

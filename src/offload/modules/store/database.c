@@ -1,0 +1,169 @@
+#include "database.h"
+
+#include <errno.h>
+
+#define LOG_FILE_BYTES_MAX (4u << 20)
+#define LOG_FILES_MAX 4u
+#define BLOOM_BITS_PER_KEY 10.0
+#define BLOCK_BYTES (16u << 10)
+#define WRITE_BUFFER_BYTES_MAX (64u << 20) /* of one of them */
+#define WRITE_BUFFERS 4u
+
+/* ---- what RocksDB says, as statuses ---- */
+
+struct status_text {
+	const char *text;
+	int outcome;
+};
+
+/* What is in a message; the first that fits. See Status::ToString and Env's IOError. */
+static const struct status_text status_texts[] = {
+	{"No space left", STORE_NO_SPACE},
+	{"Disk quota exceeded", STORE_NO_SPACE},
+	{"Result incomplete", OUTCOME_WOULD_WAIT},
+	{"Space limit reached", STORE_NO_SPACE},
+	{"", STORE_IO_ERROR},
+};
+
+int database_outcome(char *message, struct explanation *explanation)
+{
+	const struct status_text *status = status_texts;
+
+	if (!message)
+		return STORE_OK;
+	while (!strstr(message, status->text))
+		status++;
+	explain(explanation, status->outcome, "RocksDB: %s", message);
+	rocksdb_free(message);
+	return status->outcome;
+}
+
+/* ---- opening ---- */
+
+static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache)
+{
+	rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+
+	rocksdb_block_based_options_set_block_cache(table, cache);
+	rocksdb_block_based_options_set_block_size(table, BLOCK_BYTES);
+	rocksdb_block_based_options_set_filter_policy(
+		table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS_PER_KEY));
+	/* So that they count as part of the memory that the cache may have. */
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+	rocksdb_options_set_block_based_table_factory(options, table);
+	rocksdb_block_based_options_destroy(table);
+}
+
+static rocksdb_options_t *options_of(const struct database_config *config, rocksdb_cache_t *cache)
+{
+	rocksdb_options_t *options = rocksdb_options_create();
+	size_t buffer_bytes = config->write_buffer_bytes / WRITE_BUFFERS;
+
+	if (buffer_bytes > WRITE_BUFFER_BYTES_MAX)
+		buffer_bytes = WRITE_BUFFER_BYTES_MAX;
+	rocksdb_options_set_create_if_missing(options, 1);
+	rocksdb_options_set_write_buffer_size(options, buffer_bytes);
+	rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+	rocksdb_options_set_db_write_buffer_size(options, config->write_buffer_bytes);
+	rocksdb_options_set_max_background_jobs(options, (int)config->background_threads);
+	/* Files that nobody needs any more are deleted by its own threads, not by who reads last. */
+	rocksdb_options_set_avoid_unnecessary_blocking_io(options, 1);
+	rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+	rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+	rocksdb_options_set_max_log_file_size(options, LOG_FILE_BYTES_MAX);
+	rocksdb_options_set_keep_log_file_num(options, LOG_FILES_MAX);
+	set_table_options(options, cache);
+	return options;
+}
+
+/* Started now, they inherit this thread's processors; later, they would get those of whoever needs one first: a poller's. */
+static void start_threads(unsigned background_threads)
+{
+	rocksdb_env_t *env = rocksdb_create_default_env();
+
+	rocksdb_env_set_background_threads(env, (int)background_threads);
+	rocksdb_env_set_high_priority_background_threads(env, 1);
+	rocksdb_env_destroy(env);
+}
+
+static void create_write_options(struct database *database)
+{
+	for (unsigned flags = 0; flags < 4; flags++) {
+		rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
+
+		rocksdb_writeoptions_set_sync(options, !!(flags & DATABASE_SYNC));
+		rocksdb_writeoptions_set_no_slowdown(options, !(flags & DATABASE_MAY_WAIT));
+		database->write_options[flags] = options;
+	}
+}
+
+static void destroy_options(struct database *database)
+{
+	for (unsigned flags = 0; flags < 4; flags++)
+		rocksdb_writeoptions_destroy(database->write_options[flags]);
+	rocksdb_options_destroy(database->options);
+	rocksdb_cache_destroy(database->cache);
+}
+
+int database_open(
+	struct database *database, const struct database_config *config, struct error *error)
+{
+	char *message = NULL;
+
+	*database = (struct database){.cache = rocksdb_cache_create_lru(config->block_cache_bytes)};
+	database->options = options_of(config, database->cache);
+	create_write_options(database);
+	start_threads(config->background_threads);
+	database->db = rocksdb_open(database->options, config->directory, &message);
+	if (message) {
+		error_set(error, -EIO, "cannot open the database in %s: %s", config->directory,
+			message);
+		rocksdb_free(message);
+		destroy_options(database);
+		return -EIO;
+	}
+	return 0;
+}
+
+void database_close(struct database *database)
+{
+	rocksdb_close(database->db);
+	destroy_options(database);
+}
+
+/* ---- reading and writing ---- */
+
+bool database_is_read_only(const struct database *database)
+{
+	return __atomic_load_n(&database->is_read_only, __ATOMIC_RELAXED);
+}
+
+int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation)
+{
+	char *message = NULL;
+	int outcome;
+
+	if (database_is_read_only(database))
+		return explain(explanation, STORE_READ_ONLY,
+			"nothing is written since a write has failed; see to the device, then "
+			"start the module anew");
+	rocksdb_write(database->db, database->write_options[flags], batch, &message);
+	outcome = database_outcome(message, explanation);
+	if (outcome == STORE_IO_ERROR)
+		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
+	return outcome;
+}
+
+int database_get(struct database *database, const rocksdb_readoptions_t *options, struct bytes key,
+	rocksdb_pinnableslice_t **value, struct explanation *explanation)
+{
+	char *message = NULL;
+
+	*value = rocksdb_get_pinned(database->db, options, key.data, key.bytes, &message);
+	if (message)
+		return database_outcome(message, explanation);
+	return *value ? STORE_OK : STORE_NOT_FOUND;
+}

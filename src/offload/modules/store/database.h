@@ -1,0 +1,83 @@
+/*
+ * RocksDB, as this module uses it: one ordered set of keys, of which the first four bytes are the number of a space.
+ *
+ * Its own transactions are not used: what its C interface offers of them has one time-out for a transaction's locks and no way to
+ * change it, where here every request says how long it waits, and a poller must not. Locks, pending writes and prepared
+ * transactions are this module's own; a transaction is committed by one atomic write.
+ */
+#ifndef SLUICE_STORE_DATABASE_H
+#define SLUICE_STORE_DATABASE_H
+
+#include <rocksdb/c.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "message.h"
+#include "outcome.h"
+
+struct database_config {
+	const char *directory;
+	size_t block_cache_bytes;
+	size_t write_buffer_bytes;
+	unsigned background_threads;
+};
+
+enum database_write_flag {
+	DATABASE_SYNC = 1,
+	DATABASE_MAY_WAIT = 2,
+};
+
+struct database {
+	rocksdb_t *db;
+	rocksdb_options_t *options;
+	rocksdb_cache_t *cache;
+	rocksdb_writeoptions_t *write_options[4]; /* by enum database_write_flag */
+	bool is_read_only;			  /* after an I/O error. Atomic */
+};
+
+/*
+ * Open, or create. RocksDB's threads are started here, and run where the calling thread may. Returns 0 or a negative errno.
+ */
+int database_open(
+	struct database *database, const struct database_config *config, struct error *error);
+void database_close(struct database *database);
+
+/* The outcome of a call that has set `message`, which is freed; NULL: STORE_OK. */
+int database_outcome(char *message, struct explanation *explanation);
+
+/*
+ * Write atomically.
+ *
+ * @flags: enum database_write_flag
+ *
+ * Returns an outcome; STORE_READ_ONLY once a write has failed.
+ */
+int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation);
+
+/* Returns an outcome, with `*value` to be destroyed, or STORE_NOT_FOUND. */
+int database_get(struct database *database, const rocksdb_readoptions_t *options, struct bytes key,
+	rocksdb_pinnableslice_t **value, struct explanation *explanation);
+
+bool database_is_read_only(const struct database *database);
+
+/* A space's number, as keys begin with it. */
+#define SPACE_BYTES 4u
+
+static inline void space_write(char *key, uint32_t space)
+{
+	const uint32_t big_endian = __builtin_bswap32(space);
+
+	memcpy(key, &big_endian, sizeof big_endian);
+}
+
+static inline uint32_t space_read(const char *key)
+{
+	uint32_t big_endian;
+
+	memcpy(&big_endian, key, sizeof big_endian);
+	return __builtin_bswap32(big_endian);
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* The instance: made, and ended. */
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "store_options.h"
+
+#define KEYS_SKIPPED_MAX 1000u /* deleted ones, that a scan passes where it must not wait */
+
+static struct transaction_environment environment_of(struct store *store)
+{
+	return (struct transaction_environment){.database = &store->database,
+		.dictionary = &store->dictionary,
+		.locks = &store->locks,
+		.budget = &store->budget,
+		.bytes_max = store->transaction_bytes_max};
+}
+
+static struct database_config database_config_of(
+	const struct store_options *options, const char *directory)
+{
+	/* A quarter is left for what transactions have, and one for everything else. */
+	return (struct database_config){.directory = directory,
+		.block_cache_bytes = options->memory_bytes / 8 * 3,
+		.write_buffer_bytes = options->memory_bytes / 8,
+		.background_threads = options->background_threads};
+}
+
+static int open_database(
+	struct store *store, const struct store_options *options, struct error *error)
+{
+	struct database_config config;
+	char *path;
+	int failure;
+
+	if (asprintf(&path, "%s/data", store->directory) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	config = database_config_of(options, path);
+	failure = database_open(&store->database, &config, error);
+	free(path);
+	return failure;
+}
+
+static int open_contents(struct store *store, struct error *error)
+{
+	const struct transaction_environment environment = environment_of(store);
+	int failure = dictionary_open(&store->dictionary, &store->database, error);
+
+	if (failure)
+		return failure;
+	failure = prepared_open(&store->prepared, &environment, error);
+	if (failure)
+		goto fail_prepared;
+	failure = reclaimer_start(&store->reclaimer, &store->dictionary);
+	if (failure)
+		goto fail_reclaimer;
+	return 0;
+
+fail_reclaimer:
+	error_set(error, failure, "cannot start a thread");
+	prepared_close(&store->prepared);
+fail_prepared:
+	dictionary_close(&store->dictionary);
+	return failure;
+}
+
+static int open_all(struct store *store, const struct store_options *options, struct error *error)
+{
+	int failure = lock_table_init(&store->locks, &store->budget);
+
+	if (failure)
+		return error_set(error, failure, "out of memory");
+	failure = open_database(store, options, error);
+	if (failure)
+		goto fail_database;
+	failure = open_contents(store, error);
+	if (failure)
+		goto fail_contents;
+	return 0;
+
+fail_contents:
+	database_close(&store->database);
+fail_database:
+	lock_table_destroy(&store->locks);
+	return failure;
+}
+
+int store_open(const struct module_setup *setup, struct store **store, struct error *error)
+{
+	struct store_options options;
+	struct store *new;
+	int failure = store_options_read(setup, &options, error);
+
+	if (failure)
+		return failure;
+	new = calloc(1, sizeof *new);
+	if (!new)
+		return error_set(error, -ENOMEM, "out of memory");
+	new->directory = strdup(setup->directory);
+	new->message_bytes_max = setup->message_bytes_max;
+	new->transaction_bytes_max = options.transaction_bytes_max;
+	new->budget.bytes_max = options.memory_bytes / 4;
+	failure = -ENOMEM;
+	if (new->directory && getrandom(&new->instance, sizeof new->instance, 0) > 0)
+		failure = open_all(new, &options, error);
+	if (failure) {
+		free(new->directory);
+		free(new);
+		return failure;
+	}
+	*store = new;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	reclaimer_stop(&store->reclaimer);
+	prepared_close(&store->prepared);
+	dictionary_close(&store->dictionary);
+	database_close(&store->database);
+	lock_table_destroy(&store->locks);
+	free(store->directory);
+	free(store);
+}
+
+/* ---- sessions ---- */
+
+int session_open(struct store *store, struct session **session)
+{
+	struct session *new = calloc(1, sizeof *new);
+
+	if (!new)
+		return -ENOMEM;
+	new->store = store;
+	for (int may_wait = 0; may_wait < 2; may_wait++)
+		new->read_options[may_wait] = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_read_tier(new->read_options[0], 1); /* kBlockCacheTier */
+	rocksdb_readoptions_set_max_skippable_internal_keys(new->read_options[0], KEYS_SKIPPED_MAX);
+	__atomic_add_fetch(&store->sessions, 1, __ATOMIC_RELAXED);
+	*session = new;
+	return 0;
+}
+
+void session_close(struct session *session)
+{
+	transaction_destroy(session->transaction);
+	for (int may_wait = 0; may_wait < 2; may_wait++)
+		rocksdb_readoptions_destroy(session->read_options[may_wait]);
+	__atomic_sub_fetch(&session->store->sessions, 1, __ATOMIC_RELAXED);
+	free(session);
+}
+
+struct transaction *session_transaction(struct session *session)
+{
+	if (!session->transaction) {
+		const struct transaction_environment environment = environment_of(session->store);
+
+		session->transaction = transaction_create(&environment);
+	}
+	return session->transaction;
+}
