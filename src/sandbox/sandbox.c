@@ -51,10 +51,6 @@ static int find_user(
 		return error_set(error, -ENOENT,
 			"user: there is no user '%s'; make it with 'useradd --system %s'", wanted,
 			wanted);
-	else
-		log_warning("%s runs as root: there is no user '%s'; make it with 'useradd "
-			    "--system %s'",
-			config->subject, config->user_default, config->user_default);
 	return 0;
 }
 
@@ -142,13 +138,24 @@ static int forbid_new_privileges(struct error *error)
 	return error_set(error, -errno, "cannot forbid new privileges: %s", strerror(errno));
 }
 
+/* Nobody has asked for that. */
+static void warn_of_root(const struct sandbox_config *config, const struct identity *identity)
+{
+	if (geteuid() == 0 && !*identity->name)
+		log_warning("%s runs as root: there is no user '%s'; make it with 'useradd "
+			    "--system %s'",
+			config->subject, config->user_default, config->user_default);
+}
+
 int sandbox_enter(const struct sandbox_config *config, struct error *error)
 {
 	struct identity identity;
 	int result = find_user(config, &identity, error);
 
-	if (result == 0)
+	if (result == 0) {
+		warn_of_root(config, &identity);
 		result = leave_networks(config->subject, error);
+	}
 	if (result == 0) {
 		bound_capabilities();
 		result = become(&identity, error);
