@@ -69,24 +69,37 @@ void host_stop_modules(struct host *host)
 	host->modules = NULL;
 }
 
-static bool is_same(
-	const struct module_supervisor *running, const struct module_description *wanted)
+/* As it would be written, to be freed; it has no end but its length. */
+static char *text_of(struct module_settings *settings, size_t *length)
 {
-	return memcmp(module_supervisor_description(running), wanted, sizeof *wanted) == 0;
+	const struct configuration part = {.modules = settings, .modules_count = 1};
+	char *text;
+
+	return configuration_save(&part, &text, length) < 0 ? NULL : text;
+}
+
+static bool is_same(struct module_settings *now, struct module_settings *then)
+{
+	size_t now_length, then_length;
+	char *now_text = text_of(now, &now_length), *then_text = text_of(then, &then_length);
+	bool is_same = now_text && then_text && now_length == then_length &&
+		       memcmp(now_text, then_text, now_length) == 0;
+
+	free(now_text);
+	free(then_text);
+	return is_same;
 }
 
 /* What runs as these settings say leaves the list of those that run. */
-static struct module_supervisor *take(struct host *host, const struct module_settings *settings)
+static struct module_supervisor *take(struct host *host, struct module_settings *settings)
 {
 	int index = host_find_module(host, settings->name, NULL);
-	struct module_description *wanted = index < 0 ? NULL : describe(settings);
 	struct module_supervisor *kept = NULL;
 
-	if (wanted && host->modules[index] && is_same(host->modules[index], wanted)) {
+	if (index >= 0 && is_same(&host->configuration->modules[index], settings)) {
 		kept = host->modules[index];
 		host->modules[index] = NULL;
 	}
-	free(wanted);
 	return kept;
 }
 

@@ -7,7 +7,7 @@
 
 /*
  * @run_directory: where the socket goes that has no path of its own
- * @description: receives it; all bytes of two are the same if the same was said
+ * @description: receives it
  */
 void values_of_module(const struct module_settings *settings, const char *path,
 	const char *run_directory, struct module_description *description,
