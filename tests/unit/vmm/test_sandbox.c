@@ -27,9 +27,15 @@
 
 #include "base/log.h"
 #include "sidecore/sidecore.h"
-#include "vmm/process/sandbox.h"
+#include "vmm/process/vm_sandbox.h"
 
 #define FAILED 99
+
+/* How it is entered. */
+struct way {
+	const char *user;
+	bool is_only_logging;
+};
 
 static int signal_at_parents_end; /* 0: none */
 static struct io_uring ring;	  /* made before the sandbox is entered */
@@ -52,7 +58,7 @@ static int backend_listener(const char *path)
  * What becomes of a process that enters the sandbox and does that; as waitpid(2) has it. Its exit status is
  * what `attempt` returns: 0, or an errno.
  */
-static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
+static int in_sandbox(int (*attempt)(void), const struct way *way)
 {
 	struct error error;
 	int status;
@@ -65,7 +71,7 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 		log_set_level(LOG_LEVEL_ERROR);
 		prctl(PR_SET_PDEATHSIG, signal_at_parents_end);
 		if (sidecore_make_restricted_ring(&ring, &error) < 0 ||
-			sandbox_enter(config, &error) < 0) {
+			vm_sandbox_enter(way->user, way->is_only_logging, &error) < 0) {
 			fprintf(stderr, "%s\n", error.message);
 			_exit(FAILED);
 		}
@@ -75,7 +81,7 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 	return status;
 }
 
-static struct sandbox_config usual; /* as nobody, if started by root */
+static struct way usual; /* as nobody, if started by root */
 
 static int outcome(int (*attempt)(void))
 {
@@ -319,7 +325,7 @@ static void what_a_vm_does_not_need_ends_the_process(void **state)
 
 static void a_filter_that_only_logs_lets_it(void **state)
 {
-	const struct sandbox_config logging = {.user = usual.user, .is_only_logging = true};
+	const struct way logging = {.user = usual.user, .is_only_logging = true};
 	int status = in_sandbox(mount_something, &logging);
 
 	assert_true(WIFEXITED(status));
@@ -345,7 +351,7 @@ static uint64_t status_of(pid_t process, const char *key, int base)
 	return strtoull(line + strlen(key), NULL, base);
 }
 
-static void assert_no_privileges(const struct sandbox_config *config)
+static void assert_no_privileges(const struct way *way)
 {
 	int entered = eventfd(0, 0);
 	eventfd_t value;
@@ -353,7 +359,8 @@ static void assert_no_privileges(const struct sandbox_config *config)
 
 	if (child == 0) {
 		log_set_level(LOG_LEVEL_ERROR);
-		eventfd_write(entered, sandbox_enter(config, NULL) == 0 ? 1 : 2);
+		eventfd_write(entered,
+			vm_sandbox_enter(way->user, way->is_only_logging, NULL) == 0 ? 1 : 2);
 		for (;;)
 			poll(NULL, 0, -1);
 	}
@@ -372,7 +379,7 @@ static void assert_no_privileges(const struct sandbox_config *config)
 
 static void no_privileges_are_left(void **state)
 {
-	const struct sandbox_config as_nobody = {.user = "nobody"};
+	const struct way as_nobody = {.user = "nobody"};
 
 	assert_no_privileges(&usual);
 	if (geteuid() == 0)
@@ -389,7 +396,7 @@ static int ask_for_the_signal_at_the_parents_end(void)
 /* Who started it keeps its terminal: a VM must not outlive that, whoever it runs as. */
 static void another_user_still_ends_with_the_parent(void **state)
 {
-	const struct sandbox_config as_nobody = {.user = "nobody", .is_only_logging = true};
+	const struct way as_nobody = {.user = "nobody", .is_only_logging = true};
 	int status;
 
 	if (geteuid() != 0)
@@ -403,10 +410,9 @@ static void another_user_still_ends_with_the_parent(void **state)
 
 static void an_unknown_user_is_named(void **state)
 {
-	const struct sandbox_config config = {.user = "nobody-of-that-name"};
 	struct error error;
 
-	assert_true(sandbox_enter(&config, &error) < 0);
+	assert_true(vm_sandbox_enter("nobody-of-that-name", false, &error) < 0);
 	assert_non_null(strstr(error.message, "nobody-of-that-name"));
 }
 
@@ -425,9 +431,8 @@ static void have_no_user_but_root(const char *passwd)
 /* Returns FAILED if it goes on, or with a word missing from what it says. */
 static int enter_without_the_usual_user(const char *user)
 {
-	const struct sandbox_config config = {.user = user};
 	struct error error;
-	int result = sandbox_enter(&config, &error);
+	int result = vm_sandbox_enter(user, false, &error);
 
 	if (result < 0 && strstr(error.message, "useradd --system sluice-vm"))
 		return -result;
