@@ -65,7 +65,7 @@ static enum module_result ask(struct channel_connection *connection, const void 
 
 /* ---- the channel ---- */
 
-size_t channel_message_bytes_max(const struct channel *of)
+size_t channel_message_bytes_max(const struct channel *channel)
 {
 	return FIXTURE_MESSAGE_BYTES_MAX;
 }

@@ -325,7 +325,8 @@ static void put_entry(const char *key, const char *row)
 	char value[64];
 
 	memcpy(value, &bytes, sizeof bytes);
-	memcpy(value + sizeof bytes, row, bytes);
+	memcpy(value + sizeof bytes, row,
+		bytes); // NOLINT(bugprone-not-null-terminated-result): bytes, not text
 	store_batch_begin(&batch, client, &table);
 	store_batch_put(&batch, 1, text_bytes(key),
 		(struct store_bytes){.data = value, .bytes = sizeof bytes + bytes});

@@ -244,18 +244,14 @@ static void choose_snapshot(struct scan *scan)
 static int run(struct scan *scan)
 {
 	struct call *call = scan->call;
-	rocksdb_t *db = call->store->database.db;
 	int outcome, error;
 
-	choose_snapshot(scan);
-	scan->sequence = rocksdb_get_latest_sequence_number(db);
+	scan->sequence = rocksdb_get_latest_sequence_number(call->store->database.db);
 	open_cursor(call, &scan->cursor, scan->snapshot, call_has(call, STORE_BACKWARD));
 	outcome = answer_rows(scan);
 	/* It may have ended where there was more, even if others of the rows were found. */
 	error = row_cursor_error(&scan->cursor, &call->explanation);
 	row_cursor_close(&scan->cursor);
-	if (scan->is_snapshot_own && scan->snapshot)
-		rocksdb_release_snapshot(db, scan->snapshot);
 	return error ? error : outcome;
 }
 
@@ -278,11 +274,15 @@ int handle_scan(struct call *call)
 		return outcome;
 	if (!session_transaction(call->session))
 		return explain(&call->explanation, STORE_BUSY, "out of memory");
-	call->answer.scan.is_end = 1;
-	if (is_empty(call->session))
-		return STORE_OK;
 	scan.is_locking = call_lock_mode(call, &scan.mode);
-	return run(&scan);
+	choose_snapshot(&scan);
+	if (is_empty(call->session))
+		call->answer.scan.is_end = 1;
+	else
+		outcome = run(&scan);
+	if (scan.is_snapshot_own && scan.snapshot)
+		rocksdb_release_snapshot(call->store->database.db, scan.snapshot);
+	return outcome;
 }
 
 /* ---- counting ---- */

@@ -1,0 +1,196 @@
+/* What is left of the storage module's contents when its process is killed. */
+#include "../cmocka_all.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store_fixture.h"
+
+#define ROUNDS 8u
+
+static int set_up(void **state)
+{
+	fixture_directory_create();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	fixture_directory_remove();
+	return 0;
+}
+
+/* ---- a process that is killed ---- */
+
+struct victim {
+	pid_t pid;
+	int reports; /* what it writes */
+};
+
+/* Start one that runs `work`, which reports; what it asserts is seen by its reports' end. */
+static struct victim start(void (*work)(int reports))
+{
+	struct victim victim;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	fflush(stdout);
+	victim.pid = fork();
+	assert_true(victim.pid >= 0);
+	if (!victim.pid) {
+		close(ends[0]);
+		fixture_open();
+		work(ends[1]);
+		pause();
+	}
+	close(ends[1]);
+	victim.reports = ends[0];
+	return victim;
+}
+
+static void report(int reports, uint64_t number)
+{
+	if (write(reports, &number, sizeof number) != (ssize_t)sizeof number)
+		_exit(1);
+}
+
+static uint64_t next_report(const struct victim *victim)
+{
+	uint64_t number;
+
+	assert_int_equal(read(victim->reports, &number, sizeof number), sizeof number);
+	return number;
+}
+
+static void end(const struct victim *victim)
+{
+	int status;
+
+	assert_int_equal(kill(victim->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(victim->pid, &status, 0), victim->pid);
+	assert_true(WIFSIGNALED(status));
+	close(victim->reports);
+}
+
+static struct store_handle opened(struct store_client *client, const char *name)
+{
+	struct store_handle table;
+
+	assert_int_equal(store_client_table_open(client, text_bytes(name), &table, NULL), STORE_OK);
+	return table;
+}
+
+/* ---- what is committed, and what is not ---- */
+
+static void commit_some(int reports)
+{
+	struct store_client *first = fixture_connect(), *second = fixture_connect();
+	struct store_handle table = fixture_table(first, "t", 1);
+
+	fixture_put(first, &table, "committed", "1");
+	store_client_commit(first, false);
+	fixture_put(first, &table, "durable", "1");
+	store_client_commit(first, true);
+	fixture_put(first, &table, "prepared", "1");
+	store_client_prepare(first, text_bytes("xid"));
+	fixture_put(first, &table, "unfinished", "1");
+	fixture_put(second, &table, "rolled back", "1");
+	store_client_rollback(second);
+	report(reports, 1);
+}
+
+static void what_is_committed_outlives_a_crash_and_nothing_else(void **state)
+{
+	const struct victim victim = start(commit_some);
+	struct store_client *client;
+	struct store_handle table;
+
+	assert_int_equal(next_report(&victim), 1);
+	end(&victim);
+	fixture_open();
+	client = fixture_connect();
+	table = opened(client, "t");
+	assert_string_equal(fixture_scan(client, &(struct store_range){.handle = table}),
+		"committed=1 durable=1");
+	assert_int_equal(fixture_put(client, &table, "prepared", "2"), STORE_LOCK_TIMEOUT);
+	assert_int_equal(store_client_commit_xid(client, text_bytes("xid"), true), STORE_OK);
+	assert_string_equal(fixture_get(client, &table, "prepared", STORE_FRESH), "1");
+	store_client_close(client);
+	fixture_close();
+}
+
+/* ---- killed anywhere ---- */
+
+static void change_all_the_time(int reports)
+{
+	struct store_client *client = fixture_connect();
+	struct store_handle table, numbers;
+	uint64_t number;
+	char text[24];
+
+	if (store_client_table_open(client, text_bytes("t"), &table, NULL)) {
+		fixture_table(client, "t", 3);
+		fixture_table(client, "numbers", 1);
+	}
+	numbers = opened(client, "numbers");
+	for (unsigned i = 1;; i++) {
+		table = opened(client, "t");
+		snprintf(text, sizeof text, "%u", i);
+		fixture_put(client, &table, "a", text);
+		fixture_put(client, &table, "b", text);
+		store_client_commit(client, false);
+		if (i % 5 == 0)
+			store_client_table_truncate(client, &table);
+		if (store_client_counter(client, &numbers, 1, 1, 0, 100, &number))
+			_exit(1);
+		report(reports, number);
+	}
+}
+
+static void check_pair(struct store_client *client)
+{
+	struct store_handle table = opened(client, "t");
+	const char *value = fixture_get(client, &table, "a", 0);
+	char first[24] = "";
+
+	if (value)
+		snprintf(first, sizeof first, "%s", value);
+	value = fixture_get(client, &table, "b", 0);
+	assert_string_equal(first, value ? value : "");
+}
+
+static void a_crash_at_any_time_leaves_whole_transactions_and_new_numbers(void **state)
+{
+	uint64_t last = 0, number;
+	struct store_client *client;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		const struct victim victim = start(change_all_the_time);
+
+		for (unsigned i = 0; i < 10 + 7 * round; i++) {
+			number = next_report(&victim);
+			assert_true(number > last);
+			last = number + 99;
+		}
+		end(&victim);
+		fixture_open();
+		client = fixture_connect();
+		check_pair(client);
+		store_client_close(client);
+		fixture_close();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(what_is_committed_outlives_a_crash_and_nothing_else),
+		TEST(a_crash_at_any_time_leaves_whole_transactions_and_new_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
