@@ -213,7 +213,7 @@ static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, control, configuration),
 	LIST(OPTIONAL, sidecores, configuration, &sidecore_entry, CONFIGURATION_SIDECORES_MAX),
 	LIST(OPTIONAL, pools, configuration, &pool_entry, CONFIGURATION_POOLS_MAX),
-	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_DISKS_MAX),
+	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_MEMBERS_MAX),
 	MAPPING(OPTIONAL, network, configuration),
 	LIST(OPTIONAL, nics, configuration, &nic_entry, NIC_SLOTS),
 	LIST(OPTIONAL, vms, configuration, &vm_entry, CONFIGURATION_VMS_MAX),
