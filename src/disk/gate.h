@@ -10,7 +10,7 @@
  * the pool's largest request. It may ask and never end, and hold the room in the pool's window that others need: a grant counts as
  * completed after a second, and each time that happens the gate's next grants get half as long, down to a millisecond, until there was none
  * for a minute. What it says of latencies teaches the window nothing. What it cannot be made to do is ask: one that has broken out of the
- * functions that do (offload/host/gated_calls.c) but not out of its sandbox reaches its files without.
+ * functions that do (offload/gate/gated_calls.c) but not out of its sandbox reaches its files without.
  */
 #ifndef SLUICE_DISK_GATE_H
 #define SLUICE_DISK_GATE_H
