@@ -29,7 +29,7 @@ static const struct slo tier_of_a_minute = {
 static const struct slo tier_of_two_minutes = {
 	.tier_count = 1, .tiers = {{8, 1000, 120 * NS_PER_S}}, .weight = SLO_WEIGHT_DEFAULT};
 
-static void start_pool(const char *backend)
+static inline void start_pool(const char *backend)
 {
 	const struct sidecore_config core = {
 		.name = "test", .cpu = SIDECORE_NOT_PINNED, .poll_ns_max = 20000};
@@ -45,7 +45,7 @@ static void start_pool(const char *backend)
 	assert_int_equal(pool_create(&config, sidecore, &pool, &error), 0);
 }
 
-static void open_end(struct gate_end *end)
+static inline void open_end(struct gate_end *end)
 {
 	assert_int_equal(gate_open(end->gate, &end->descriptors, &error), 0);
 	end->region = mmap(NULL, sizeof *end->region, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -53,14 +53,14 @@ static void open_end(struct gate_end *end)
 	assert_ptr_not_equal(end->region, MAP_FAILED);
 }
 
-static void close_end(struct gate_end *end)
+static inline void close_end(struct gate_end *end)
 {
 	munmap(end->region, sizeof *end->region);
 	end->region = NULL;
 	gate_close(end->gate);
 }
 
-static struct gate_end *add_gate(unsigned index, const struct slo *slo)
+static inline struct gate_end *add_gate(unsigned index, const struct slo *slo)
 {
 	struct gate_config config = {.slo = *slo};
 	struct gate_end *end = &ends[index];
@@ -71,7 +71,7 @@ static struct gate_end *add_gate(unsigned index, const struct slo *slo)
 	return end;
 }
 
-static int stop_pool(void **state)
+static inline int stop_pool(void **state)
 {
 	for (unsigned i = 0; i < GATES_MAX; i++) {
 		if (ends[i].region)
@@ -85,7 +85,7 @@ static int stop_pool(void **state)
 	return 0;
 }
 
-static struct gate_statistics statistics_of(const struct gate_end *end)
+static inline struct gate_statistics statistics_of(const struct gate_end *end)
 {
 	struct gate_statistics statistics;
 
@@ -93,7 +93,7 @@ static struct gate_statistics statistics_of(const struct gate_end *end)
 	return statistics;
 }
 
-static uint64_t requests_of_tier(const struct gate_end *end, unsigned tier)
+static inline uint64_t requests_of_tier(const struct gate_end *end, unsigned tier)
 {
 	return __atomic_load_n(&gate_audit(end->gate, tier)->requests, __ATOMIC_RELAXED);
 }
