@@ -191,10 +191,11 @@ static void show_cluster(const json_t *cluster)
 static void show_status(const json_t *status)
 {
 	printf("sluiced %s, process %" PRIu64 ": %" PRIu64 " sidecores, %" PRIu64 " pools, %" PRIu64
-	       " disks, %" PRIu64 " vNICs\n",
+	       " disks, %" PRIu64 " vNICs, %" PRIu64 " modules\n",
 		cli_text(status, "version"), cli_number(status, "pid"),
 		cli_number(status, "sidecores"), cli_number(status, "pools"),
-		cli_number(status, "disks"), cli_number(status, "nics"));
+		cli_number(status, "disks"), cli_number(status, "nics"),
+		cli_number(status, "modules"));
 	show_cluster(json_object_get(status, "cluster"));
 }
 

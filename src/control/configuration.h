@@ -24,6 +24,7 @@
 #define CONFIGURATION_HOSTS_MAX 4096u
 #define CONFIGURATION_ADDRESSES_MAX 1024u
 #define CONFIGURATION_VMS_MAX 1024u
+#define CONFIGURATION_MODULES_MAX 256u
 
 struct control_settings {
 	char *socket;
@@ -185,6 +186,23 @@ struct vm_settings {
 	char *grace;
 };
 
+/* A module that sluiced keeps running. */
+struct module_settings {
+	char *name;
+	char *module; /* a name, or the path of a shared object */
+	char *directory;
+	char *socket;
+	char *region;
+	uint16_t *cpu;
+	char *poll;
+	uint32_t *connections;
+	char *user;
+	char *memory_limit;
+	char *cpu_limit;
+	char **options; /* NAME=VALUE */
+	uint32_t options_count;
+};
+
 struct configuration {
 	struct control_settings *control;
 	struct sidecore_settings *sidecores;
@@ -198,6 +216,8 @@ struct configuration {
 	uint32_t nics_count;
 	struct vm_settings *vms;
 	uint32_t vms_count;
+	struct module_settings *modules;
+	uint32_t modules_count;
 };
 
 /*

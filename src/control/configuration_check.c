@@ -5,6 +5,7 @@
 
 #include "control/claims.h"
 #include "control/control_values.h"
+#include "control/module_check.h"
 #include "control/network_check.h"
 #include "control/references.h"
 #include "control/run_directory.h"
@@ -218,4 +219,5 @@ void configuration_check(const struct configuration *configuration, struct probl
 	check_disks(configuration, problems);
 	network_check(configuration, problems);
 	vm_check(configuration, problems);
+	module_check(configuration, problems);
 }

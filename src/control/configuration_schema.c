@@ -5,6 +5,7 @@
 #include "control/vm_description.h"
 #include "disk/pool.h"
 #include "gatekeeper/nic.h"
+#include "offload/host/module_description.h"
 #include "slo/slo.h"
 
 #define TEXT_BYTES_MAX 4095
@@ -209,6 +210,24 @@ static const cyaml_schema_field_t vm_fields[] = {
 static const cyaml_schema_value_t vm_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct vm_settings, vm_fields)};
 
+static const cyaml_schema_field_t module_fields[] = {
+	TEXT(NEEDED, name, module_settings),
+	TEXT(NEEDED, module, module_settings),
+	TEXT(NEEDED, directory, module_settings),
+	TEXT(OPTIONAL, socket, module_settings),
+	TEXT(OPTIONAL, region, module_settings),
+	NUMBER(cpu, module_settings),
+	TEXT(OPTIONAL, poll, module_settings),
+	NUMBER(connections, module_settings),
+	TEXT(OPTIONAL, user, module_settings),
+	TEXT(OPTIONAL, memory_limit, module_settings),
+	TEXT(OPTIONAL, cpu_limit, module_settings),
+	LIST(FLOW, options, module_settings, &text_entry, MODULE_OPTIONS_MAX),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t module_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct module_settings, module_fields)};
+
 static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, control, configuration),
 	LIST(OPTIONAL, sidecores, configuration, &sidecore_entry, CONFIGURATION_SIDECORES_MAX),
@@ -217,6 +236,7 @@ static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, network, configuration),
 	LIST(OPTIONAL, nics, configuration, &nic_entry, NIC_SLOTS),
 	LIST(OPTIONAL, vms, configuration, &vm_entry, CONFIGURATION_VMS_MAX),
+	LIST(OPTIONAL, modules, configuration, &module_entry, CONFIGURATION_MODULES_MAX),
 	CYAML_FIELD_END,
 };
 

@@ -1,5 +1,5 @@
 /*
- * What the control protocol says about disks, pools, sidecores and vNICs, as JSON. Units are in
+ * What the control protocol says about disks, pools, sidecores, vNICs and modules, as JSON. Units are in
  * the keys.
  */
 #ifndef SLUICE_CONTROL_DESCRIBE_H
@@ -25,6 +25,9 @@ json_t *describe_cluster(const struct host *host);
 
 /* A vNIC with its busiest pairs, at most `flows` of them; brings them into order. */
 json_t *describe_nic(const struct host *host, struct nic_status *nic, unsigned flows);
+
+/* @is_fresh: ask its process, and wait for it a little */
+json_t *describe_module(const struct host *host, unsigned index, bool is_fresh);
 
 /* How sluiced serves a vNIC; null if somebody else does. */
 json_t *describe_device(const struct host *host, unsigned index);

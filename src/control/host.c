@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "control/host_modules.h"
 #include "control/host_network.h"
 #include "control/references.h"
 #include "control/values.h"
@@ -124,13 +125,14 @@ int host_start(
 	result = host_network_start(configuration, &host->agent, &host->cluster, error);
 	if (result == 0)
 		host_start_nics(host);
-	return result;
+	return result < 0 ? result : host_start_modules(host, error);
 }
 
 void host_stop(struct host *host, bool is_final)
 {
 	unsigned disks = host->disks ? host->configuration->disks_count : 0;
 
+	host_stop_modules(host);
 	host_network_stop(host->agent, host->cluster, is_final);
 	for (unsigned i = 0; host->nics && i < host->configuration->nics_count; i++)
 		if (host->nics[i].device)

@@ -15,6 +15,7 @@
 #include "disk/pool.h"
 #include "gatekeeper/agent.h"
 #include "net/net_device.h"
+#include "offload/host/module_supervisor.h"
 #include "sidecore/sidecore.h"
 
 struct host_disk {
@@ -36,6 +37,7 @@ struct host {
 	struct agent *agent;	 /* of the network; NULL: there is none */
 	struct cluster *cluster; /* that tells the agent of others; NULL: the configuration does */
 	struct host_nic *nics;
+	struct module_supervisor **modules; /* NULL: not begun yet */
 	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
 	const char *file;    /* where the configuration came from; NULL: no file */
 };
@@ -58,10 +60,11 @@ int host_start(
  */
 void host_stop(struct host *host, bool is_final);
 
-/* Index of a disk, pool or vNIC; -ENOENT with the names there are in `error`. */
+/* Index of a disk, pool, vNIC or module; -ENOENT with the names there are in `error`. */
 int host_find_disk(const struct host *host, const char *name, struct error *error);
 int host_find_pool(const struct host *host, const char *name, struct error *error);
 int host_find_nic(const struct host *host, const char *name, struct error *error);
+int host_find_module(const struct host *host, const char *name, struct error *error);
 
 /*
  * Add a disk. `settings` is taken over if that succeeds.

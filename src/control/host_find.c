@@ -64,3 +64,17 @@ int host_find_nic(const struct host *host, const char *name, struct error *error
 	return not_found(
 		(struct kind){"vNIC", "nic"}, name, names, configuration->nics_count, error);
 }
+
+int host_find_module(const struct host *host, const char *name, struct error *error)
+{
+	const struct configuration *configuration = host->configuration;
+	const char *names[CONFIGURATION_MODULES_MAX];
+
+	for (unsigned i = 0; i < configuration->modules_count; i++) {
+		if (strcmp(configuration->modules[i].name, name) == 0)
+			return (int)i;
+		names[i] = configuration->modules[i].name;
+	}
+	return not_found((struct kind){"module", "module"}, name, names,
+		configuration->modules_count, error);
+}

@@ -2,7 +2,7 @@
  * Theory of operation. The file as it is now is loaded and checked as a whole, then held against
  * what runs. First everything is looked for that only a restart can change; if there is any, nothing
  * is done. Then disks go, change and come, in that order, so that capacity is free before it is
- * promised again; then vNICs likewise (host_reload_network.c).
+ * promised again; then vNICs likewise (host_reload_network.c), then modules (host_modules.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "control/host.h"
+#include "control/host_modules.h"
 #include "control/host_reload_network.h"
 #include "control/references.h"
 #include "control/refusals.h"
@@ -290,6 +291,8 @@ int host_reload(struct host *host, struct error *error)
 		result = add_new(host, next, error);
 	if (result == 0)
 		result = apply_network(host, next, error);
+	if (result == 0)
+		result = host_reload_modules(host, next, error);
 	if (result == 0)
 		exchange_vms(host->configuration, next);
 	configuration_free(next);

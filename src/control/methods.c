@@ -43,11 +43,11 @@ static int daemon_status(void *context, const json_t *params, json_t **result, s
 {
 	const struct host *host = context;
 
-	*result = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "version", SLUICE_VERSION, "pid",
+	*result = json_pack("{s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "version", SLUICE_VERSION, "pid",
 		(int)getpid(), "sidecores", (int)host->sidecore_count, "pools",
 		(int)host->configuration->pools_count, "disks",
-		(int)host->configuration->disks_count, "nics",
-		(int)host->configuration->nics_count);
+		(int)host->configuration->disks_count, "nics", (int)host->configuration->nics_count,
+		"modules", (int)host->configuration->modules_count);
 	json_object_set_new(*result, "cluster", describe_cluster(host));
 	return 0;
 }
@@ -87,6 +87,9 @@ const struct rpc_method control_methods[] = {
 	{"nic.set", method_nic_set},
 	{"nic.remove", method_nic_remove},
 	{"net.show", method_net_show},
+	{"module.list", method_module_list},
+	{"module.show", method_module_show},
+	{"module.restart", method_module_restart},
 	{"pool.list", pool_list},
 	{"pool.show", pool_show},
 	{"sidecore.list", sidecore_list},

@@ -13,6 +13,7 @@ typedef int control_method(
 
 control_method method_disk_list, method_disk_show, method_disk_add, method_disk_remove,
 	method_disk_set, method_nic_list, method_nic_show, method_nic_add, method_nic_set,
-	method_nic_remove, method_net_show;
+	method_nic_remove, method_net_show, method_module_list, method_module_show,
+	method_module_restart;
 
 #endif

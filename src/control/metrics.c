@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "control/exposition.h"
 #include "control/metrics_device.h"
+#include "control/metrics_module.h"
 #include "control/metrics_network.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
@@ -242,6 +243,7 @@ char *metrics_text(const struct host *host, size_t *length)
 	write_disks(to, host);
 	write_tiers(to, host);
 	metrics_write_devices(to, host);
+	metrics_write_modules(to, host);
 	write_network(to, host->agent);
 	write_cluster(to, host->cluster);
 	if (fclose(to) == 0)

@@ -49,9 +49,10 @@ static int check(const struct options *options)
 
 	if (load_file(options->config, &configuration) < 0)
 		return EXIT_FAILURE;
-	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs, %u VMs\n", options->config,
-		configuration->sidecores_count, configuration->pools_count,
-		configuration->disks_count, configuration->nics_count, configuration->vms_count);
+	printf("%s: good: %u sidecores, %u pools, %u disks, %u vNICs, %u VMs, %u modules\n",
+		options->config, configuration->sidecores_count, configuration->pools_count,
+		configuration->disks_count, configuration->nics_count, configuration->vms_count,
+		configuration->modules_count);
 	configuration_free(configuration);
 	return EXIT_SUCCESS;
 }
@@ -239,8 +240,9 @@ static int serve(const struct options *options, struct configuration *configurat
 		result = error_set(&error, -EIO, "there is nothing to serve");
 	if (result == 0) {
 		open_metrics(&host, &entrances.metrics);
-		log_info("sluiced %s, disks: %u, vNICs: %u", SLUICE_VERSION,
-			configuration->disks_count, configuration->nics_count);
+		log_info("sluiced %s, disks: %u, vNICs: %u, modules: %u", SLUICE_VERSION,
+			configuration->disks_count, configuration->nics_count,
+			configuration->modules_count);
 		service_notify("READY=1");
 		is_final = run(&host, &entrances) != SIGUSR1;
 		service_notify("STOPPING=1");

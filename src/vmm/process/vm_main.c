@@ -21,8 +21,8 @@
 #include "base/log.h"
 #include "control/run_directory.h"
 #include "control/vm_exit_status.h"
-#include "vmm/process/sandbox.h"
 #include "vmm/process/vm_control.h"
+#include "vmm/process/vm_sandbox.h"
 
 _Static_assert(VM_DEVICES_MAX == PCI_FUNCTIONS_MAX, "a device is a function");
 
@@ -141,13 +141,9 @@ static void describe_machine(struct vm *vm)
 
 static int enter_sandbox(const struct vm *vm, struct error *error)
 {
-	const struct sandbox_config sandbox = {
-		.user = vm->description.user,
-		.is_only_logging = vm->description.sandbox == VM_SANDBOX_LOG,
-	};
-
 	if (vm->description.sandbox != VM_SANDBOX_OFF)
-		return sandbox_enter(&sandbox, error);
+		return vm_sandbox_enter(
+			vm->description.user, vm->description.sandbox == VM_SANDBOX_LOG, error);
 	log_warning("VM '%s' runs without a sandbox", vm->description.name);
 	return 0;
 }

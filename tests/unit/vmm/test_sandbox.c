@@ -26,9 +26,15 @@
 
 #include "base/log.h"
 #include "sidecore/sidecore.h"
-#include "vmm/process/sandbox.h"
+#include "vmm/process/vm_sandbox.h"
 
 #define FAILED 99
+
+/* How it is entered. */
+struct way {
+	const char *user;
+	bool is_only_logging;
+};
 
 static int signal_at_parents_end; /* 0: none */
 static struct io_uring ring;	  /* made before the sandbox is entered */
@@ -51,7 +57,7 @@ static int backend_listener(const char *path)
  * What becomes of a process that enters the sandbox and does that; as waitpid(2) has it. Its exit status is
  * what `attempt` returns: 0, or an errno.
  */
-static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
+static int in_sandbox(int (*attempt)(void), const struct way *way)
 {
 	struct error error;
 	int status;
@@ -64,7 +70,7 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 		log_set_level(LOG_LEVEL_ERROR);
 		prctl(PR_SET_PDEATHSIG, signal_at_parents_end);
 		if (sidecore_make_restricted_ring(&ring, &error) < 0 ||
-			sandbox_enter(config, &error) < 0) {
+			vm_sandbox_enter(way->user, way->is_only_logging, &error) < 0) {
 			fprintf(stderr, "%s\n", error.message);
 			_exit(FAILED);
 		}
@@ -74,7 +80,7 @@ static int in_sandbox(int (*attempt)(void), const struct sandbox_config *config)
 	return status;
 }
 
-static const struct sandbox_config usual;
+static const struct way usual;
 
 static int outcome(int (*attempt)(void))
 {
@@ -318,7 +324,7 @@ static void what_a_vm_does_not_need_ends_the_process(void **state)
 
 static void a_filter_that_only_logs_lets_it(void **state)
 {
-	const struct sandbox_config logging = {.is_only_logging = true};
+	const struct way logging = {.is_only_logging = true};
 	int status = in_sandbox(mount_something, &logging);
 
 	assert_true(WIFEXITED(status));
@@ -344,7 +350,7 @@ static uint64_t status_of(pid_t process, const char *key, int base)
 	return strtoull(line + strlen(key), NULL, base);
 }
 
-static void assert_no_privileges(const struct sandbox_config *config)
+static void assert_no_privileges(const struct way *way)
 {
 	int entered = eventfd(0, 0);
 	eventfd_t value;
@@ -352,7 +358,8 @@ static void assert_no_privileges(const struct sandbox_config *config)
 
 	if (child == 0) {
 		log_set_level(LOG_LEVEL_ERROR);
-		eventfd_write(entered, sandbox_enter(config, NULL) == 0 ? 1 : 2);
+		eventfd_write(entered,
+			vm_sandbox_enter(way->user, way->is_only_logging, NULL) == 0 ? 1 : 2);
 		for (;;)
 			poll(NULL, 0, -1);
 	}
@@ -371,7 +378,7 @@ static void assert_no_privileges(const struct sandbox_config *config)
 
 static void no_privileges_are_left(void **state)
 {
-	const struct sandbox_config as_nobody = {.user = "nobody"};
+	const struct way as_nobody = {.user = "nobody"};
 
 	assert_no_privileges(&usual);
 	if (geteuid() == 0)
@@ -388,7 +395,7 @@ static int ask_for_the_signal_at_the_parents_end(void)
 /* Who started it keeps its terminal: a VM must not outlive that, whoever it runs as. */
 static void another_user_still_ends_with_the_parent(void **state)
 {
-	const struct sandbox_config as_nobody = {.user = "nobody", .is_only_logging = true};
+	const struct way as_nobody = {.user = "nobody", .is_only_logging = true};
 	int status;
 
 	if (geteuid() != 0)
@@ -402,10 +409,9 @@ static void another_user_still_ends_with_the_parent(void **state)
 
 static void an_unknown_user_is_named(void **state)
 {
-	const struct sandbox_config config = {.user = "nobody-of-that-name"};
 	struct error error;
 
-	assert_true(sandbox_enter(&config, &error) < 0);
+	assert_true(vm_sandbox_enter("nobody-of-that-name", false, &error) < 0);
 	assert_non_null(strstr(error.message, "nobody-of-that-name"));
 }
 

@@ -1,4 +1,4 @@
-#include "vmm/process/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -21,50 +21,63 @@ struct identity {
 	gid_t group;
 };
 
-/* While files can still be read. */
-static int find_user(const char *name, struct identity *identity, struct error *error)
+static void fill_in(struct identity *identity, const struct passwd *entry)
 {
-	bool is_asked_for = name && *name;
+	identity->is_changing = entry->pw_uid != 0;
+	identity->user = entry->pw_uid;
+	identity->group = entry->pw_gid;
+	snprintf(identity->name, sizeof identity->name, "%s", entry->pw_name);
+}
+
+/* While files can still be read. */
+static int find_user(
+	const struct sandbox_config *config, struct identity *identity, struct error *error)
+{
+	const char *wanted = config->user;
+	bool is_asked_for = wanted && *wanted;
 	const struct passwd *entry;
 
 	*identity = (struct identity){.is_changing = false};
 	if (geteuid() != 0 && is_asked_for)
 		return error_set(error, -EPERM,
-			"user: only root can run a VM as another user; run as '%s', or drop 'user'",
-			name);
+			"user: only root can run %s as another user; run as '%s', or drop 'user'",
+			config->subject, wanted);
 	if (geteuid() != 0)
 		return 0;
-	entry = getpwnam(is_asked_for ? name : SANDBOX_USER_DEFAULT);
-	if (!entry && is_asked_for)
+	entry = getpwnam(is_asked_for ? wanted : config->user_default);
+	if (entry)
+		fill_in(identity, entry);
+	else if (is_asked_for)
 		return error_set(error, -ENOENT,
-			"user: there is no user '%s'; make it with 'useradd --system %s'", name,
-			name);
-	if (!entry) {
-		log_warning("the VM runs as root: there is no user '%s'; make it with 'useradd "
-			    "--system %s'",
-			SANDBOX_USER_DEFAULT, SANDBOX_USER_DEFAULT);
-		return 0;
-	}
-	identity->is_changing = entry->pw_uid != 0;
-	identity->user = entry->pw_uid;
-	identity->group = entry->pw_gid;
-	snprintf(identity->name, sizeof identity->name, "%s", entry->pw_name);
+			"user: there is no user '%s'; make it with 'useradd --system %s'", wanted,
+			wanted);
 	return 0;
 }
 
+int sandbox_give(const struct sandbox_config *config, const char *path, struct error *error)
+{
+	struct identity identity;
+	int result = find_user(config, &identity, error);
+
+	if (result < 0 || !identity.is_changing || chown(path, identity.user, identity.group) == 0)
+		return result;
+	return error_set(error, -errno, "cannot give %s to user '%s': %s", path, identity.name,
+		strerror(errno));
+}
+
 /* Sockets in the file system, back ends' among them, are reached from any network namespace. */
-static int leave_networks(struct error *error)
+static int leave_networks(const char *subject, struct error *error)
 {
 	if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0)
 		return 0;
 	if (errno == EPERM || errno == EINVAL) {
-		log_warning("the VM's process keeps the host's networks: %s", strerror(errno));
+		log_warning("%s keeps the host's networks: %s", subject, strerror(errno));
 		return 0;
 	}
 	return error_set(error, -errno, "cannot leave the host's networks: %s", strerror(errno));
 }
 
-/* With another user goes the signal for when the parent ends (prctl(2)), and with that, the end of the VM. */
+/* With another user goes the signal for when the parent ends (prctl(2)), and with that, the end of the process. */
 static int keep_following(int signal, pid_t parent, struct error *error)
 {
 	if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) < 0)
@@ -108,7 +121,7 @@ static int drop_capabilities(struct error *error)
 	return error_set(error, -errno, "cannot give capabilities up: %s", strerror(errno));
 }
 
-/* A guest's memory belongs neither in a core file nor to whoever else runs as this user. */
+/* What a tenant keeps in memory belongs neither in a core file nor to whoever else runs as this user. */
 static int forbid_looking(struct error *error)
 {
 	const struct rlimit none = {0, 0};
@@ -125,13 +138,24 @@ static int forbid_new_privileges(struct error *error)
 	return error_set(error, -errno, "cannot forbid new privileges: %s", strerror(errno));
 }
 
+/* Nobody has asked for that. */
+static void warn_of_root(const struct sandbox_config *config, const struct identity *identity)
+{
+	if (geteuid() == 0 && !*identity->name)
+		log_warning("%s runs as root: there is no user '%s'; make it with 'useradd "
+			    "--system %s'",
+			config->subject, config->user_default, config->user_default);
+}
+
 int sandbox_enter(const struct sandbox_config *config, struct error *error)
 {
 	struct identity identity;
-	int result = find_user(config->user, &identity, error);
+	int result = find_user(config, &identity, error);
 
-	if (result == 0)
-		result = leave_networks(error);
+	if (result == 0) {
+		warn_of_root(config, &identity);
+		result = leave_networks(config->subject, error);
+	}
 	if (result == 0) {
 		bound_capabilities();
 		result = become(&identity, error);
@@ -143,8 +167,8 @@ int sandbox_enter(const struct sandbox_config *config, struct error *error)
 	if (result == 0)
 		result = forbid_new_privileges(error);
 	if (result == 0)
-		result = sandbox_shut_files(error);
+		result = sandbox_shut_files(config, error);
 	if (result == 0)
-		result = sandbox_filter_calls(config->is_only_logging, error);
+		result = sandbox_filter_calls(config, error);
 	return result < 0 ? error_prefix(error, result, "sandbox: ") : 0;
 }

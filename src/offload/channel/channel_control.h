@@ -1,0 +1,17 @@
+/* What the control thread does with sockets; see channel_socket.c. */
+#ifndef SLUICE_OFFLOAD_CHANNEL_CONTROL_H
+#define SLUICE_OFFLOAD_CHANNEL_CONTROL_H
+
+#include "base/clock.h"
+#include "offload/channel/channel_private.h"
+
+/* Let in who waits, a few at a time. Returns false if there are no descriptors left for that. */
+bool channel_socket_accept(struct channel_server *server);
+
+/* The client has gone, or has to. Without a socket, nothing happens. */
+void channel_socket_hang_up(struct channel_connection_server *connection);
+
+/* If the connection has finished and its client is gone, it is free. */
+void channel_socket_clean_up(struct channel_connection_server *connection);
+
+#endif

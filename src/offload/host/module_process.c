@@ -1,0 +1,101 @@
+#include "offload/host/module_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "offload/host/module_link.h"
+
+#define EXIT_CANNOT_EXECUTE 127
+
+/* Between fork and exec: nothing but system calls. */
+static void become(const char *program, int link, int cgroup_fd)
+{
+	char *const arguments[] = {(char *)program, NULL};
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (cgroup_fd >= 0 && write(cgroup_fd, "0", 1) < 0)
+		_exit(EXIT_CANNOT_EXECUTE);
+	dup2(nothing, STDIN_FILENO);
+	dup2(STDERR_FILENO, STDOUT_FILENO);
+	if (link != MODULE_LINK_FD)
+		dup2(link, MODULE_LINK_FD);
+	else
+		fcntl(link, F_SETFD, 0);
+	syscall(SYS_close_range, MODULE_LINK_FD + 1, ~0u, 0);
+	execv(program, arguments);
+	_exit(EXIT_CANNOT_EXECUTE);
+}
+
+static int fail(struct module_process *process, int result, struct error *error)
+{
+	module_process_close_link(process);
+	return error_set(error, result, "cannot start the module's process: %s", strerror(-result));
+}
+
+static int tell(struct module_process *process, const struct module_description *description)
+{
+	ssize_t count = send(process->link, description, sizeof *description, MSG_NOSIGNAL);
+
+	return count < 0 ? -errno : 0;
+}
+
+/* The descriptor can be had until it is reaped, ended or not. */
+static int watch(struct module_process *process)
+{
+	process->pid_fd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	return process->pid_fd < 0 ? -errno : 0;
+}
+
+int module_process_start(const char *program, const struct module_description *description,
+	int cgroup_fd, struct module_process *process, struct error *error)
+{
+	int ends[2], result;
+
+	*process = (struct module_process){.pid_fd = -1, .link = -1};
+	if (access(program, X_OK) < 0)
+		return error_set(error, -errno, "cannot run %s: %s; install Sluice again", program,
+			strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return fail(process, -errno, error);
+	process->link = ends[0];
+	process->pid = fork();
+	if (process->pid == 0)
+		become(program, ends[1], cgroup_fd);
+	result = process->pid < 0 ? -errno : 0;
+	close(ends[1]);
+	if (result < 0)
+		return fail(process, result, error);
+	result = watch(process);
+	if (result == 0)
+		result = tell(process, description);
+	if (result == 0)
+		return 0;
+	module_process_close_link(process);
+	module_process_reap(process);
+	return fail(process, result, error);
+}
+
+void module_process_close_link(struct module_process *process)
+{
+	if (process->link >= 0)
+		close(process->link);
+	process->link = -1;
+}
+
+int module_process_reap(struct module_process *process)
+{
+	int status = 0;
+
+	while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (process->pid_fd >= 0)
+		close(process->pid_fd);
+	process->pid_fd = -1;
+	process->pid = 0;
+	return status;
+}

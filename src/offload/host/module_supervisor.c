@@ -1,0 +1,500 @@
+#include "offload/host/module_supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "offload/host/module_cgroup.h"
+#include "offload/host/module_process.h"
+
+#define PING_EVERY_NS (2 * NS_PER_S)
+#define ANSWER_NS_MAX (10 * NS_PER_S)
+#define START_NS_MAX (600 * NS_PER_S) /* a store that was killed may have much to read again */
+#define CLOSE_NS_MAX (12 * NS_PER_S)  /* the process's own alarm is earlier */
+#define PAUSE_NS_FIRST (100 * NS_PER_MS)
+#define PAUSE_NS_MAX (10 * NS_PER_S)
+#define GOOD_RUN_NS (60 * NS_PER_S) /* after this, the next pause is the first again */
+#define FRESH_NS_MAX (500 * NS_PER_MS)
+
+const char *const module_state_words[] = {
+	[MODULE_STATE_STARTING] = "starting",
+	[MODULE_STATE_RUNNING] = "running",
+	[MODULE_STATE_CLOSING] = "closing",
+	[MODULE_STATE_WAITING] = "waiting to start again",
+};
+
+struct module_supervisor {
+	struct module_description description;
+	char program[PATH_MAX];
+	pthread_t thread;
+	int wake_fd; /* there is something new below */
+
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t answered;
+	bool is_stopping, is_restart_wanted;
+	uint64_t questions, answers; /* by those who want a status that is fresh */
+	struct module_status status;
+
+	/* The thread's. */
+	struct module_process process;
+	char cgroup[PATH_MAX]; /* empty: none */
+	bool is_killed;	       /* since it did not answer */
+	bool is_asked_to_close;
+	uint64_t asked; /* `questions` when the last ping was sent */
+	uint64_t ping_at_ns;
+	uint64_t deadline_ns; /* of the answer that is due; UINT64_MAX: none */
+	uint64_t pause_ns;
+};
+
+/* ---- what others see ---- */
+
+static void set_state(struct module_supervisor *supervisor, enum module_state state)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	supervisor->status.state = state;
+	supervisor->status.pid = supervisor->process.pid;
+	pthread_cond_broadcast(&supervisor->answered);
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
+static void set_trouble(struct module_supervisor *supervisor, const char *text)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	snprintf(supervisor->status.trouble, sizeof supervisor->status.trouble, "%.*s",
+		ERROR_MESSAGE_BYTES - 1, text);
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
+/* The process may be anybody's by now. */
+static void make_printable(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if (*text != '\n' && (*text < ' ' || *text > '~'))
+			*text = '?';
+}
+
+static void take_answer(struct module_supervisor *supervisor, const struct module_report *report)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	supervisor->status.counters = report->counters;
+	memcpy(supervisor->status.text, report->text, sizeof report->text);
+	supervisor->answers = supervisor->asked;
+	pthread_cond_broadcast(&supervisor->answered);
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
+/* ---- starting ---- */
+
+static int open_cgroup(struct module_supervisor *supervisor, struct error *error)
+{
+	const char *mount = module_cgroup_mount();
+	char own[PATH_MAX];
+	int result;
+
+	if (!mount)
+		return error_set(error, -ENOSYS, "/sys/fs/cgroup is not cgroup v2");
+	result = module_cgroup_own(own);
+	if (result < 0)
+		return error_set(error, result, "/proc/self/cgroup lacks cgroup v2");
+	result =
+		module_cgroup_make(mount, own, &supervisor->description, supervisor->cgroup, error);
+	if (result == 0)
+		result = module_cgroup_open(supervisor->cgroup);
+	return result;
+}
+
+/* A module without its limits is worth more than none. */
+static int limit(struct module_supervisor *supervisor)
+{
+	const struct module_description *description = &supervisor->description;
+	struct error error;
+	int fd;
+
+	if (!description->memory_bytes_max && !description->cpu_thousandths_max)
+		return -1;
+	fd = open_cgroup(supervisor, &error);
+	if (fd < 0)
+		log_warning("module '%s': runs without its limits of memory and CPU: %s",
+			description->name, error.message);
+	pthread_mutex_lock(&supervisor->lock);
+	supervisor->status.has_limits = fd >= 0;
+	pthread_mutex_unlock(&supervisor->lock);
+	return fd < 0 ? -1 : fd;
+}
+
+/* A process that starts now is what was wished for. */
+static void begin(struct module_supervisor *supervisor)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	if (supervisor->is_restart_wanted)
+		supervisor->pause_ns = PAUSE_NS_FIRST;
+	supervisor->is_restart_wanted = false;
+	*supervisor->status.trouble = '\0';
+	*supervisor->status.text = '\0';
+	supervisor->status.counters = (struct module_counters){0};
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
+static int start(struct module_supervisor *supervisor)
+{
+	int cgroup_fd = limit(supervisor), result;
+	struct error error;
+
+	result = module_process_start(supervisor->program, &supervisor->description, cgroup_fd,
+		&supervisor->process, &error);
+	if (cgroup_fd >= 0)
+		close(cgroup_fd);
+	if (result < 0) {
+		set_trouble(supervisor, error.message);
+		return result;
+	}
+	supervisor->is_killed = supervisor->is_asked_to_close = false;
+	supervisor->ping_at_ns = UINT64_MAX;
+	supervisor->deadline_ns = clock_now_ns() + START_NS_MAX;
+	set_state(supervisor, MODULE_STATE_STARTING);
+	return 0;
+}
+
+/* ---- watching ---- */
+
+/* Asked to, or by itself. */
+static void begin_closing(struct module_supervisor *supervisor, uint64_t now_ns)
+{
+	if (supervisor->process.link < 0)
+		return;
+	supervisor->ping_at_ns = UINT64_MAX;
+	supervisor->deadline_ns = now_ns + CLOSE_NS_MAX;
+	module_process_close_link(&supervisor->process);
+	set_state(supervisor, MODULE_STATE_CLOSING);
+}
+
+static void ready(struct module_supervisor *supervisor, const struct module_report *report)
+{
+	supervisor->deadline_ns = UINT64_MAX;
+	supervisor->ping_at_ns = 0;
+	set_state(supervisor, MODULE_STATE_RUNNING);
+	log_info("module '%s': runs, process %d", supervisor->description.name,
+		(int)supervisor->process.pid);
+}
+
+static void failed(struct module_supervisor *supervisor, const struct module_report *report)
+{
+	set_trouble(supervisor, report->text);
+}
+
+static void alive(struct module_supervisor *supervisor, const struct module_report *report)
+{
+	supervisor->deadline_ns = UINT64_MAX;
+	take_answer(supervisor, report);
+}
+
+static void take_report(struct module_supervisor *supervisor)
+{
+	static void (*const handlers[])(
+		struct module_supervisor * supervisor, const struct module_report *report) = {
+		[MODULE_READY] = ready, [MODULE_FAILED] = failed, [MODULE_ALIVE] = alive};
+	struct module_report report;
+	ssize_t count = recv(supervisor->process.link, &report, sizeof report, MSG_DONTWAIT);
+
+	if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+		begin_closing(supervisor, clock_now_ns());
+	if (count != sizeof report || report.kind >= sizeof handlers / sizeof *handlers)
+		return;
+	make_printable(report.text, sizeof report.text);
+	handlers[report.kind](supervisor, &report);
+}
+
+static void ping(struct module_supervisor *supervisor, uint64_t now_ns)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&supervisor->lock);
+	number = supervisor->asked = supervisor->questions;
+	pthread_mutex_unlock(&supervisor->lock);
+	if (send(supervisor->process.link, &number, sizeof number, MSG_DONTWAIT | MSG_NOSIGNAL) <
+			0 &&
+		errno == EPIPE)
+		return;
+	supervisor->ping_at_ns = now_ns + PING_EVERY_NS;
+	if (supervisor->deadline_ns == UINT64_MAX)
+		supervisor->deadline_ns = now_ns + ANSWER_NS_MAX;
+}
+
+/* Others want something. */
+static void wake_up(struct module_supervisor *supervisor, uint64_t now_ns)
+{
+	bool is_to_close, is_question;
+	eventfd_t value;
+
+	eventfd_read(supervisor->wake_fd, &value);
+	pthread_mutex_lock(&supervisor->lock);
+	is_to_close = supervisor->is_stopping || supervisor->is_restart_wanted;
+	is_question = supervisor->questions != supervisor->asked;
+	pthread_mutex_unlock(&supervisor->lock);
+	supervisor->is_asked_to_close |= is_to_close;
+	if (is_to_close)
+		begin_closing(supervisor, now_ns);
+	else if (is_question && supervisor->ping_at_ns != UINT64_MAX)
+		ping(supervisor, now_ns);
+}
+
+static void keep_time(struct module_supervisor *supervisor, uint64_t now_ns)
+{
+	if (now_ns >= supervisor->deadline_ns) {
+		log_error("module '%s': %s; its process is killed", supervisor->description.name,
+			supervisor->process.link < 0 ? "does not close" : "does not answer");
+		supervisor->is_killed = true;
+		supervisor->deadline_ns = UINT64_MAX;
+		supervisor->ping_at_ns = UINT64_MAX;
+		kill(supervisor->process.pid, SIGKILL);
+	} else if (now_ns >= supervisor->ping_at_ns && supervisor->process.link >= 0) {
+		ping(supervisor, now_ns);
+	}
+}
+
+static int timeout_ms(const struct module_supervisor *supervisor, uint64_t now_ns)
+{
+	uint64_t at_ns = supervisor->deadline_ns < supervisor->ping_at_ns ? supervisor->deadline_ns
+									  : supervisor->ping_at_ns;
+
+	if (at_ns == UINT64_MAX)
+		return -1;
+	return at_ns <= now_ns ? 0 : (int)((at_ns - now_ns) / NS_PER_MS + 1);
+}
+
+/* Until the process has ended. */
+static void watch(struct module_supervisor *supervisor)
+{
+	bool has_ended = false;
+
+	while (!has_ended) {
+		struct pollfd fds[] = {
+			{supervisor->process.pid_fd, POLLIN, 0},
+			{supervisor->process.link, POLLIN, 0},
+			{supervisor->wake_fd, POLLIN, 0},
+		};
+
+		if (poll(fds, sizeof fds / sizeof *fds, timeout_ms(supervisor, clock_now_ns())) < 0)
+			continue;
+		/* What it has said last comes before its end. */
+		if (fds[1].revents)
+			take_report(supervisor);
+		if (fds[2].revents)
+			wake_up(supervisor, clock_now_ns());
+		has_ended = fds[0].revents != 0;
+		if (!has_ended)
+			keep_time(supervisor, clock_now_ns());
+	}
+}
+
+/* ---- the end ---- */
+
+static void explain_signal(
+	const struct module_supervisor *supervisor, int number, char *text, size_t size)
+{
+	if (supervisor->is_killed)
+		snprintf(text, size, "did not %s in time, and was killed",
+			supervisor->is_asked_to_close ? "close" : "answer");
+	else if (number == SIGSYS)
+		snprintf(text, size,
+			"used a system call that its sandbox does not allow, and was ended; the "
+			"kernel's log names it ('journalctl -k -g type=1326')");
+	else if (number == SIGKILL && supervisor->description.memory_bytes_max)
+		snprintf(text, size, "was killed; if it was for memory, raise its 'memory_limit'");
+	else
+		snprintf(text, size, "was ended by signal %d (%s)", number, strsignal(number));
+}
+
+/* One that could not start has said why. */
+static void explain(struct module_supervisor *supervisor, int status)
+{
+	char text[ERROR_MESSAGE_BYTES];
+
+	if (supervisor->is_asked_to_close && !supervisor->is_killed)
+		return;
+	if (WIFSIGNALED(status))
+		explain_signal(supervisor, WTERMSIG(status), text, sizeof text);
+	else if (*supervisor->status.trouble)
+		return;
+	else
+		snprintf(text, sizeof text, "ended with status %d", WEXITSTATUS(status));
+	set_trouble(supervisor, text);
+}
+
+static void run_once(struct module_supervisor *supervisor)
+{
+	uint64_t started_at_ns = clock_now_ns();
+	int status;
+
+	begin(supervisor);
+	if (start(supervisor) < 0)
+		return;
+	watch(supervisor);
+	while (supervisor->process.link >= 0)
+		take_report(supervisor);
+	status = module_process_reap(&supervisor->process);
+	explain(supervisor, status);
+	if (clock_now_ns() - started_at_ns >= GOOD_RUN_NS)
+		supervisor->pause_ns = PAUSE_NS_FIRST;
+}
+
+/* Whether it is to be started again. */
+static bool wait_for_next(struct module_supervisor *supervisor)
+{
+	struct pollfd wake = {supervisor->wake_fd, POLLIN, 0};
+	bool is_wanted, is_at_once;
+
+	pthread_mutex_lock(&supervisor->lock);
+	is_wanted = !supervisor->is_stopping;
+	is_at_once = supervisor->is_restart_wanted;
+	supervisor->status.restarts += is_wanted;
+	pthread_mutex_unlock(&supervisor->lock);
+	if (!is_wanted || is_at_once) {
+		supervisor->pause_ns = PAUSE_NS_FIRST;
+		return is_wanted;
+	}
+	log_error("module '%s': %s; starts again in %llu ms", supervisor->description.name,
+		supervisor->status.trouble, (unsigned long long)(supervisor->pause_ns / NS_PER_MS));
+	set_state(supervisor, MODULE_STATE_WAITING);
+	poll(&wake, 1, (int)(supervisor->pause_ns / NS_PER_MS));
+	supervisor->pause_ns *= 2;
+	if (supervisor->pause_ns > PAUSE_NS_MAX)
+		supervisor->pause_ns = PAUSE_NS_MAX;
+	return true;
+}
+
+static bool is_stopping(struct module_supervisor *supervisor)
+{
+	bool is_stopping;
+
+	pthread_mutex_lock(&supervisor->lock);
+	is_stopping = supervisor->is_stopping;
+	pthread_mutex_unlock(&supervisor->lock);
+	return is_stopping;
+}
+
+static void *supervise(void *argument)
+{
+	struct module_supervisor *supervisor = argument;
+
+	do
+		run_once(supervisor);
+	while (wait_for_next(supervisor) && !is_stopping(supervisor));
+	/* The process may not remove anything outside its directory. */
+	unlink(supervisor->description.socket);
+	if (*supervisor->cgroup)
+		module_cgroup_remove(supervisor->cgroup);
+	return NULL;
+}
+
+/* ---- from outside ---- */
+
+static void init(struct module_supervisor *supervisor)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_mutex_init(&supervisor->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&supervisor->answered, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	supervisor->pause_ns = PAUSE_NS_FIRST;
+	supervisor->process = (struct module_process){.pid_fd = -1, .link = -1};
+}
+
+static void free_all(struct module_supervisor *supervisor)
+{
+	if (supervisor->wake_fd >= 0)
+		close(supervisor->wake_fd);
+	pthread_cond_destroy(&supervisor->answered);
+	pthread_mutex_destroy(&supervisor->lock);
+	free(supervisor);
+}
+
+int module_supervisor_create(const struct module_description *description, const char *program,
+	struct module_supervisor **supervisor, struct error *error)
+{
+	struct module_supervisor *made = calloc(1, sizeof *made);
+	int result;
+
+	if (!made)
+		return error_set(error, -ENOMEM, "out of memory");
+	init(made);
+	made->description = *description;
+	snprintf(made->program, sizeof made->program, "%s", program);
+	made->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	result = made->wake_fd < 0 ? errno : pthread_create(&made->thread, NULL, supervise, made);
+	if (result) {
+		free_all(made);
+		return error_set(error, -result, "module '%s': no thread: %s", description->name,
+			strerror(result));
+	}
+	*supervisor = made;
+	return 0;
+}
+
+static void wish(struct module_supervisor *supervisor, bool *wish)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	*wish = true;
+	pthread_mutex_unlock(&supervisor->lock);
+	eventfd_write(supervisor->wake_fd, 1);
+}
+
+void module_supervisor_stop(struct module_supervisor *supervisor)
+{
+	wish(supervisor, &supervisor->is_stopping);
+}
+
+void module_supervisor_restart(struct module_supervisor *supervisor)
+{
+	wish(supervisor, &supervisor->is_restart_wanted);
+}
+
+void module_supervisor_destroy(struct module_supervisor *supervisor)
+{
+	module_supervisor_stop(supervisor);
+	pthread_join(supervisor->thread, NULL);
+	free_all(supervisor);
+}
+
+/* With the lock held. */
+static void wait_for_answer(struct module_supervisor *supervisor)
+{
+	uint64_t until_ns = clock_now_ns() + FRESH_NS_MAX, question = ++supervisor->questions;
+	const struct timespec until = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)};
+	int result = 0;
+
+	eventfd_write(supervisor->wake_fd, 1);
+	while (result == 0 && supervisor->answers < question &&
+		supervisor->status.state == MODULE_STATE_RUNNING)
+		result = pthread_cond_timedwait(&supervisor->answered, &supervisor->lock, &until);
+}
+
+void module_supervisor_status(
+	struct module_supervisor *supervisor, bool is_fresh, struct module_status *status)
+{
+	pthread_mutex_lock(&supervisor->lock);
+	if (is_fresh && supervisor->status.state == MODULE_STATE_RUNNING)
+		wait_for_answer(supervisor);
+	*status = supervisor->status;
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
+const struct module_description *module_supervisor_description(
+	const struct module_supervisor *supervisor)
+{
+	return &supervisor->description;
+}
