@@ -223,6 +223,8 @@ static const cyaml_schema_field_t module_fields[] = {
 	TEXT(OPTIONAL, memory_limit, module_settings),
 	TEXT(OPTIONAL, cpu_limit, module_settings),
 	LIST(FLOW, options, module_settings, &text_entry, MODULE_OPTIONS_MAX),
+	TEXT(OPTIONAL, pool, module_settings),
+	MAPPING(OPTIONAL, slo, module_settings),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t module_entry = {
