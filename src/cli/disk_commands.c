@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
+#include "cli/slo_show.h"
 #include "cli/table.h"
 
 static void show_list(const json_t *disks)
@@ -23,7 +24,7 @@ static void show_list(const json_t *disks)
 		table_add(&table, "%s", units_format_bytes(size, cli_number(disk, "size_bytes")));
 		table_add(&table, "%s", disk_state(disk));
 		table_add(&table, "%s", cli_text(disk, "socket"));
-		table_add(&table, "%s", disk_verdict(verdict, disk));
+		table_add(&table, "%s", slo_verdict(verdict, disk));
 	}
 	table_print(&table, stdout);
 }

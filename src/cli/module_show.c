@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/slo_show.h"
 #include "cli/table.h"
 
 static void add_number(struct table *table, const json_t *object, const char *key)
@@ -72,6 +73,29 @@ static void show_counters(const json_t *counters, FILE *to)
 		cli_number(counters, "calls"));
 }
 
+/* What its I/O was promised, and was. */
+static void show_gate(const json_t *gate, FILE *to)
+{
+	const json_t *statistics = json_object_get(gate, "statistics");
+	char read[UNITS_TEXT_BYTES], written[UNITS_TEXT_BYTES], verdict[VERDICT_BYTES];
+
+	if (!json_is_object(gate))
+		return;
+	fprintf(to, "\npool %s; promise kept: %s\n\n", cli_text(gate, "pool"),
+		slo_verdict(verdict, gate));
+	slo_show_tiers(gate, to);
+	fputs("\n", to);
+	slo_show_limit(gate, to);
+	fprintf(to,
+		"traffic  %" PRIu64 " reads (%s), %" PRIu64 " writes, %" PRIu64
+		" flushes (%s written), %" PRIu64 " in flight, %" PRIu64 " overdue\n",
+		cli_number(statistics, "reads"),
+		units_format_bytes(read, cli_number(statistics, "read_bytes")),
+		cli_number(statistics, "writes"), cli_number(statistics, "flushes"),
+		units_format_bytes(written, cli_number(statistics, "write_bytes")),
+		cli_number(statistics, "in_flight"), cli_number(statistics, "overdue"));
+}
+
 /* The module's own words, each line a little to the right. */
 static void show_status(const char *text, FILE *to)
 {
@@ -100,5 +124,6 @@ void module_show(const json_t *module, FILE *to)
 		fprintf(to, "region    %s\n", region);
 	show_limits(module, to);
 	show_counters(json_object_get(module, "counters"), to);
+	show_gate(json_object_get(module, "gate"), to);
 	show_status(cli_text(module, "status"), to);
 }

@@ -201,6 +201,8 @@ struct module_settings {
 	char *cpu_limit;
 	char **options; /* NAME=VALUE */
 	uint32_t options_count;
+	char *pool; /* that its I/O is charged to */
+	struct slo_settings *slo;
 };
 
 struct configuration {

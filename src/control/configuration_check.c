@@ -6,6 +6,7 @@
 #include "control/claims.h"
 #include "control/control_values.h"
 #include "control/module_check.h"
+#include "control/module_values.h"
 #include "control/network_check.h"
 #include "control/references.h"
 #include "control/run_directory.h"
@@ -16,8 +17,9 @@
 /* What the checks of single disks learn for the checks of all. */
 struct survey {
 	struct claims names, sockets, images;
-	struct slo *slos; /* of each disk */
-	int *pools;	  /* of each disk: index, or -1 */
+	struct slo *slos; /* of each disk, then of each module */
+	int *pools;	  /* likewise: index, or -1 */
+	unsigned members; /* how many these are */
 };
 
 static void survey_free(struct survey *survey)
@@ -29,11 +31,12 @@ static void survey_free(struct survey *survey)
 	free(survey->pools);
 }
 
-static bool survey_init(struct survey *survey, unsigned disks)
+static bool survey_init(struct survey *survey, unsigned disks, unsigned modules)
 {
 	memset(survey, 0, sizeof *survey);
-	survey->slos = calloc(disks + 1, sizeof *survey->slos);
-	survey->pools = calloc(disks + 1, sizeof *survey->pools);
+	survey->members = disks + modules;
+	survey->slos = calloc(survey->members + 1, sizeof *survey->slos);
+	survey->pools = calloc(survey->members + 1, sizeof *survey->pools);
 	return survey->slos && survey->pools && claims_init(&survey->names, disks) == 0 &&
 	       claims_init(&survey->sockets, disks) == 0 &&
 	       claims_init(&survey->images, disks) == 0;
@@ -110,7 +113,7 @@ static void check_disk(const struct configuration *configuration, unsigned index
 	path_index(path, "disks", index);
 	values_of_disk(settings, path, run_directory(), &config, problems);
 	survey->slos[index] = config.slo;
-	survey->pools[index] = reference_to_pool(configuration, settings, path, problems);
+	survey->pools[index] = reference_to_pool(configuration, settings->pool, path, problems);
 	claims_add(&survey->names, index, "%s", settings->name);
 	claims_add(&survey->sockets, index, "%s", config.socket_path);
 	if (survey->pools[index] < 0)
@@ -122,30 +125,46 @@ static void check_disk(const struct configuration *configuration, unsigned index
 			pool->backend);
 }
 
-/* Gather the SLOs with tiers of the disks on one pool. */
-static unsigned promises_on(
-	const struct survey *survey, unsigned disks, int pool, const struct slo **slos)
+/* The rest of a module is checked by module_check. */
+static void check_gate(const struct configuration *configuration, unsigned index,
+	struct survey *survey, struct problems *problems)
+{
+	const struct module_settings *settings = &configuration->modules[index];
+	unsigned member = configuration->disks_count + index;
+	char path[PROBLEM_PATH_BYTES], below[PROBLEM_PATH_BYTES];
+
+	survey->pools[member] = -1;
+	if (!module_has_gate(settings))
+		return;
+	path_index(path, "modules", index);
+	path_key(below, path, "slo");
+	values_of_slo(settings->slo, below, &survey->slos[member], problems);
+	survey->pools[member] = reference_to_pool(configuration, settings->pool, path, problems);
+}
+
+/* Gather the SLOs with tiers on one pool. */
+static unsigned promises_on(const struct survey *survey, int pool, const struct slo **slos)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < disks; i++)
+	for (unsigned i = 0; i < survey->members; i++)
 		if (survey->pools[i] == pool && survey->slos[i].tier_count)
 			slos[count++] = &survey->slos[i];
 	return count;
 }
 
-/* Problems of single disks; with any, the sum is not worth a word. */
+/* Problems of single disks and modules; with any, the sum is not worth a word. */
 static void check_latency(const struct survey *survey, unsigned disks, int pool,
 	const struct admission_pool *admission, struct problems *problems)
 {
 	char path[PROBLEM_PATH_BYTES], key[PROBLEM_PATH_BYTES];
 	struct error error;
 
-	for (unsigned i = 0; i < disks; i++) {
+	for (unsigned i = 0; i < survey->members; i++) {
 		if (survey->pools[i] != pool ||
 			admission_check_latency(admission, &survey->slos[i], &error) == 0)
 			continue;
-		path_index(path, "disks", i);
+		path_index(path, i < disks ? "disks" : "modules", i < disks ? i : i - disks);
 		path_key(key, path, "slo.tiers[0].within");
 		problems_add(problems, key, "%s", error.message);
 	}
@@ -154,7 +173,7 @@ static void check_latency(const struct survey *survey, unsigned disks, int pool,
 static void check_admission(const struct configuration *configuration, const struct survey *survey,
 	int pool, const struct slo **slos, struct problems *problems)
 {
-	unsigned count = promises_on(survey, configuration->disks_count, pool, slos);
+	unsigned count = promises_on(survey, pool, slos);
 	struct admission_pool admission;
 	struct pool_config config;
 	char path[PROBLEM_PATH_BYTES], key[PROBLEM_PATH_BYTES];
@@ -166,7 +185,8 @@ static void check_admission(const struct configuration *configuration, const str
 	values_of_pool(&configuration->pools[pool], path, &config, problems);
 	if (config.capacity_units_per_s <= 0) {
 		problems_add(problems, path,
-			"'capacity' is missing; disks with tiers need it: add 'capacity: UNITS' "
+			"'capacity' is missing; disks and modules with tiers need it: add "
+			"'capacity: UNITS' "
 			"(per second)");
 		return;
 	}
@@ -180,7 +200,7 @@ static void check_admission(const struct configuration *configuration, const str
 static void check_promises(const struct configuration *configuration, const struct survey *survey,
 	struct problems *problems)
 {
-	const struct slo **slos = calloc(configuration->disks_count + 1, sizeof *slos);
+	const struct slo **slos = calloc(survey->members + 1, sizeof *slos);
 
 	for (unsigned i = 0; slos && i < configuration->pools_count; i++)
 		check_admission(configuration, survey, (int)i, slos, problems);
@@ -191,12 +211,14 @@ static void check_disks(const struct configuration *configuration, struct proble
 {
 	struct survey survey;
 
-	if (!survey_init(&survey, configuration->disks_count)) {
+	if (!survey_init(&survey, configuration->disks_count, configuration->modules_count)) {
 		problems_add(problems, "disks", "out of memory");
 		goto out;
 	}
 	for (unsigned i = 0; i < configuration->disks_count; i++)
 		check_disk(configuration, i, &survey, problems);
+	for (unsigned i = 0; i < configuration->modules_count; i++)
+		check_gate(configuration, i, &survey, problems);
 	claims_report(&survey.names, "disks", "name", "choose another name", problems);
 	/* Two disks of one name have one socket and one image too; say it once. */
 	if (!problems->count) {

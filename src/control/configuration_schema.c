@@ -223,6 +223,8 @@ static const cyaml_schema_field_t module_fields[] = {
 	TEXT(OPTIONAL, memory_limit, module_settings),
 	TEXT(OPTIONAL, cpu_limit, module_settings),
 	LIST(FLOW, options, module_settings, &text_entry, MODULE_OPTIONS_MAX),
+	TEXT(OPTIONAL, pool, module_settings),
+	MAPPING(OPTIONAL, slo, module_settings),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t module_entry = {
@@ -232,7 +234,7 @@ static const cyaml_schema_field_t configuration_fields[] = {
 	MAPPING(OPTIONAL, control, configuration),
 	LIST(OPTIONAL, sidecores, configuration, &sidecore_entry, CONFIGURATION_SIDECORES_MAX),
 	LIST(OPTIONAL, pools, configuration, &pool_entry, CONFIGURATION_POOLS_MAX),
-	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_DISKS_MAX),
+	LIST(OPTIONAL, disks, configuration, &disk_entry, POOL_MEMBERS_MAX),
 	MAPPING(OPTIONAL, network, configuration),
 	LIST(OPTIONAL, nics, configuration, &nic_entry, NIC_SLOTS),
 	LIST(OPTIONAL, vms, configuration, &vm_entry, CONFIGURATION_VMS_MAX),

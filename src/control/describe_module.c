@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/describe.h"
+#include "control/describe_slo.h"
 
 static json_t *describe_counters(const struct module_counters *counters)
 {
@@ -27,6 +28,38 @@ static json_t *describe_counters(const struct module_counters *counters)
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
 		json_object_set_new(
 			description, list[i].key, json_integer((json_int_t)list[i].value));
+	return description;
+}
+
+static json_t *describe_gate_statistics(const struct gate *gate)
+{
+	struct gate_statistics statistics;
+
+	gate_statistics(gate, &statistics);
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "reads",
+		(json_int_t)statistics.reads, "writes", (json_int_t)statistics.writes, "flushes",
+		(json_int_t)statistics.flushes, "read_bytes", (json_int_t)statistics.read_bytes,
+		"write_bytes", (json_int_t)statistics.write_bytes, "in_flight",
+		(json_int_t)statistics.in_flight, "overdue", (json_int_t)statistics.overdue);
+}
+
+/* What its I/O is promised and has been; null if that is charged to no pool. */
+static json_t *describe_gate(const struct host *host, const struct gate *gate)
+{
+	struct described_member member;
+	json_int_t requests, missed;
+	json_t *description;
+
+	if (!gate)
+		return json_null();
+	member = (struct described_member){gate_pool(gate), &gate_config(gate)->slo, {NULL}};
+	for (unsigned tier = 0; tier <= member.slo->tier_count; tier++)
+		member.audits[tier] = gate_audit(gate, tier);
+	describe_promises(&member, &requests, &missed);
+	description = json_pack("{s:s, s:i, s:I, s:I, s:o}", "pool", pool_config(member.pool)->name,
+		"tier_count", (int)member.slo->tier_count, "guaranteed_requests", requests,
+		"guaranteed_missed", missed, "statistics", describe_gate_statistics(gate));
+	describe_slo(description, host, &member);
 	return description;
 }
 
@@ -65,6 +98,9 @@ json_t *describe_module(const struct host *host, unsigned index, bool is_fresh)
 
 	if (host->modules[index])
 		description = describe_running(host->modules[index], is_fresh);
+	if (description)
+		json_object_set_new(description, "gate",
+			describe_gate(host, module_supervisor_gate(host->modules[index])));
 	if (!description)
 		description = json_pack("{s:s}", "state", "failed");
 	json_object_set_new(description, "name", json_string(settings->name));

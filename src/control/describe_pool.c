@@ -38,6 +38,20 @@ static json_t *disk_names(const struct host *host, const struct pool *pool)
 	return names;
 }
 
+static json_t *module_names(const struct host *host, const struct pool *pool)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; host->modules && i < host->configuration->modules_count; i++) {
+		const struct gate *gate =
+			host->modules[i] ? module_supervisor_gate(host->modules[i]) : NULL;
+
+		if (gate && gate_pool(gate) == pool)
+			json_array_append_new(names, json_string(gate_config(gate)->name));
+	}
+	return names;
+}
+
 json_t *describe_pool(const struct host *host, unsigned index)
 {
 	const struct pool *pool = host->pools[index];
@@ -45,8 +59,8 @@ json_t *describe_pool(const struct host *host, unsigned index)
 	struct pool_statistics statistics;
 
 	pool_statistics(pool, &statistics);
-	return json_pack(
-		"{s:s, s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:f, s:f, s:I, s:I, s:I, "
+			 "s:o, s:o, s:o}",
 		"name", config->name, "backend", config->backend->name, "path", config->path,
 		"is_enforcing", config->is_enforcing, "capacity_units_per_s",
 		config->capacity_units_per_s, "reserved_units_per_s",
@@ -56,6 +70,6 @@ json_t *describe_pool(const struct host *host, unsigned index)
 		statistics.scheduler.in_flight_units, "device_latency_ns",
 		(json_int_t)statistics.scheduler.device_latency_ns, "idle_latency_ns",
 		(json_int_t)statistics.scheduler.idle_latency_ns, "latency_ns",
-		(json_int_t)config->latency_ns, "disks", disk_names(host, pool), "sidecore",
-		describe_sidecore(pool_sidecore(pool)));
+		(json_int_t)config->latency_ns, "disks", disk_names(host, pool), "modules",
+		module_names(host, pool), "sidecore", describe_sidecore(pool_sidecore(pool)));
 }

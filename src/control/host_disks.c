@@ -19,7 +19,7 @@ static int understand(const struct host *host, const struct disk_settings *setti
 	if (!problems)
 		return error_set(error, -ENOMEM, "out of memory");
 	values_of_disk(settings, "", run_directory(), config, problems);
-	pool = reference_to_pool(host->configuration, settings, "", problems);
+	pool = reference_to_pool(host->configuration, settings->pool, "", problems);
 	result = problems_error(problems, error);
 	free(problems);
 	return result < 0 ? result : pool;

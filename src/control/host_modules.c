@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "control/module_paths.h"
 #include "control/module_values.h"
+#include "control/references.h"
 #include "control/run_directory.h"
+#include "control/values.h"
 
 /* To be freed; NULL if there is no memory. The settings have been checked. */
 static struct module_description *describe(const struct module_settings *settings)
@@ -21,19 +23,43 @@ static struct module_description *describe(const struct module_settings *setting
 	return description;
 }
 
+/* Its place in the pool that its I/O is charged to, if it is. */
+static int open_gate(const struct host *host, const struct module_settings *settings,
+	struct gate **gate, struct error *error)
+{
+	struct problems *unused = calloc(1, sizeof *unused);
+	struct gate_config config;
+	int pool;
+
+	*gate = NULL;
+	if (!unused)
+		return error_set(error, -ENOMEM, "out of memory");
+	snprintf(config.name, sizeof config.name, "%s", settings->name);
+	values_of_slo(settings->slo, "", &config.slo, unused);
+	pool = reference_to_pool(host->configuration, settings->pool, "", unused);
+	free(unused);
+	return gate_create(host->pools[pool], &config, gate, error);
+}
+
 /* One that cannot be watched over is logged and left out. */
-static struct module_supervisor *start(const struct module_settings *settings)
+static struct module_supervisor *start(
+	const struct host *host, const struct module_settings *settings)
 {
 	struct module_description *description = describe(settings);
 	struct module_supervisor *supervisor = NULL;
-	struct error error = {"out of memory"};
+	struct error error;
+	struct gate *gate = NULL;
 	char program[PATH_MAX];
-	int result = -ENOMEM;
+	int result = error_set(&error, -ENOMEM, "module '%s': out of memory", settings->name);
 
 	if (description && module_paths_program(program))
-		result = module_supervisor_create(description, program, &supervisor, &error);
+		result = module_has_gate(settings) ? open_gate(host, settings, &gate, &error) : 0;
+	if (result == 0)
+		result = module_supervisor_create(description, program, gate, &supervisor, &error);
+	if (result < 0 && gate)
+		gate_destroy(gate);
 	if (result < 0)
-		log_error("module '%s': %s", settings->name, error.message);
+		log_error("%s", error.message);
 	free(description);
 	return supervisor;
 }
@@ -46,7 +72,7 @@ int host_start_modules(struct host *host, struct error *error)
 	if (!host->modules)
 		return error_set(error, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < count; i++)
-		host->modules[i] = start(&host->configuration->modules[i]);
+		host->modules[i] = start(host, &host->configuration->modules[i]);
 	return 0;
 }
 
@@ -78,12 +104,19 @@ static char *text_of(struct module_settings *settings, size_t *length)
 	return configuration_save(&part, &text, length) < 0 ? NULL : text;
 }
 
-static bool is_same(struct module_settings *now, struct module_settings *then)
+/* But for the SLO, which changes while the module runs. */
+static bool is_same_module(struct module_settings *now, struct module_settings *then)
 {
+	struct module_settings now_alone = *now, then_alone = *then;
 	size_t now_length, then_length;
-	char *now_text = text_of(now, &now_length), *then_text = text_of(then, &then_length);
-	bool is_same = now_text && then_text && now_length == then_length &&
-		       memcmp(now_text, then_text, now_length) == 0;
+	char *now_text, *then_text;
+	bool is_same;
+
+	now_alone.slo = then_alone.slo = NULL;
+	now_text = text_of(&now_alone, &now_length);
+	then_text = text_of(&then_alone, &then_length);
+	is_same = module_has_gate(now) == module_has_gate(then) && now_text && then_text &&
+		  now_length == then_length && memcmp(now_text, then_text, now_length) == 0;
 
 	free(now_text);
 	free(then_text);
@@ -96,7 +129,7 @@ static struct module_supervisor *take(struct host *host, struct module_settings 
 	int index = host_find_module(host, settings->name, NULL);
 	struct module_supervisor *kept = NULL;
 
-	if (index >= 0 && is_same(&host->configuration->modules[index], settings)) {
+	if (index >= 0 && is_same_module(&host->configuration->modules[index], settings)) {
 		kept = host->modules[index];
 		host->modules[index] = NULL;
 	}
@@ -114,6 +147,23 @@ static void exchange(struct host *host, struct configuration *next)
 	next->modules_count = count;
 }
 
+/* Of one that goes on. What the pool cannot promise stays as it was. */
+static void change_slo(struct module_supervisor *supervisor, const struct module_settings *settings)
+{
+	struct gate *gate = module_supervisor_gate(supervisor);
+	struct problems *unused = calloc(1, sizeof *unused);
+	struct error error;
+	struct slo slo;
+
+	if (gate && unused) {
+		values_of_slo(settings->slo, "", &slo, unused);
+		if (!slo_is_equal(&slo, &gate_config(gate)->slo) &&
+			gate_set_slo(gate, &slo, &error) < 0)
+			log_error("%s", error.message);
+	}
+	free(unused);
+}
+
 int host_reload_modules(struct host *host, struct configuration *next, struct error *error)
 {
 	struct module_supervisor **modules = calloc(next->modules_count + 1u, sizeof *modules);
@@ -127,8 +177,11 @@ int host_reload_modules(struct host *host, struct configuration *next, struct er
 	free(host->modules);
 	host->modules = modules;
 	exchange(host, next);
-	for (unsigned i = 0; i < host->configuration->modules_count; i++)
-		if (!modules[i])
-			modules[i] = start(&host->configuration->modules[i]);
+	for (unsigned i = 0; i < host->configuration->modules_count; i++) {
+		if (modules[i])
+			change_slo(modules[i], &host->configuration->modules[i]);
+		else
+			modules[i] = start(host, &host->configuration->modules[i]);
+	}
 	return 0;
 }

@@ -119,7 +119,7 @@ static void compare_disks(const struct host *host, const struct configuration *n
 		if (running < 0)
 			continue;
 		values_of_disk(settings, "", run_directory(), &wanted, unused);
-		pool = reference_to_pool(next, settings, "", unused);
+		pool = reference_to_pool(next, settings->pool, "", unused);
 		why = fixed_difference(host->disks[running].disk, &wanted,
 			pool < 0 || host->pools[pool] != disk_pool(host->disks[running].disk));
 		if (why)

@@ -170,3 +170,8 @@ void values_of_module(const struct module_settings *settings, const char *path,
 	cpu_value(settings, path, description, problems);
 	option_values(settings, path, description, problems);
 }
+
+bool module_has_gate(const struct module_settings *settings)
+{
+	return settings->pool || settings->slo;
+}

@@ -13,4 +13,7 @@ void values_of_module(const struct module_settings *settings, const char *path,
 	const char *run_directory, struct module_description *description,
 	struct problems *problems);
 
+/* Whether its I/O is charged to a pool. */
+bool module_has_gate(const struct module_settings *settings);
+
 #endif

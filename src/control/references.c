@@ -92,12 +92,12 @@ static int resolve(const struct named_list *list, const char *name, const char *
 	return -1;
 }
 
-int reference_to_pool(const struct configuration *configuration, const struct disk_settings *disk,
-	const char *path, struct problems *problems)
+int reference_to_pool(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems)
 {
 	struct named_list pools = pools_of(configuration);
 
-	return resolve(&pools, disk->pool, path, problems);
+	return resolve(&pools, name, path, problems);
 }
 
 int reference_to_sidecore(const struct configuration *configuration,

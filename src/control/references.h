@@ -5,11 +5,11 @@
 #include "control/configuration.h"
 
 /*
- * The index of the pool that a disk is on: the one it names, or the only one if it names none;
+ * The index of the pool that a disk or module is on: the one that `name` says, or the only one if that is NULL;
  * -1 with the reason, and the names there are, in `problems`.
  */
-int reference_to_pool(const struct configuration *configuration, const struct disk_settings *disk,
-	const char *path, struct problems *problems);
+int reference_to_pool(const struct configuration *configuration, const char *name, const char *path,
+	struct problems *problems);
 
 /*
  * The sidecore of a pool likewise. A configuration without sidecores has one of default settings:

@@ -43,6 +43,15 @@ static void mark_dirty(struct blk_request *request)
 
 static void transfer_complete(struct backend_request *transfer, int result);
 
+/* The scheduler has let the current step go: give it to the back end. */
+static void send_step(struct pool_request *turn)
+{
+	struct blk_request *request = container_of(turn, struct blk_request, turn);
+	struct backend *backend = request->queue->disk->backend;
+
+	backend->ops->submit(backend, &request->transfer);
+}
+
 /* Price the current step and hand it to the scheduler. */
 static void schedule(struct blk_request *request, enum slo_operation operation, uint64_t now_ns)
 {
@@ -57,12 +66,13 @@ static void schedule(struct blk_request *request, enum slo_operation operation, 
 		*expected = transfer->offset_bytes + transfer->length_bytes;
 	}
 	transfer->complete = transfer_complete;
-	request->slo.bytes = transfer->length_bytes;
-	request->slo.cost_units =
+	request->turn.send = send_step;
+	request->turn.slo.bytes = transfer->length_bytes;
+	request->turn.slo.cost_units =
 		pool_cost_units(disk->pool, operation, is_sequential, transfer->length_bytes);
 	if (disk->backend->ops->expect)
 		disk->backend->ops->expect(disk->backend, transfer);
-	scheduler_submit(disk->pool->scheduler, disk->flow, &request->slo, now_ns);
+	scheduler_submit(disk->pool->scheduler, disk->member.flow, &request->turn.slo, now_ns);
 }
 
 /* Take the next `bytes` of the data segments; the last one may have to be cut in two. */
@@ -149,22 +159,13 @@ void blk_request_proceed(struct blk_request *request, uint64_t now_ns)
 		step_flush(request, now_ns);
 }
 
-void blk_request_send(struct blk_request *request)
-{
-	struct backend *backend = request->queue->disk->backend;
-
-	backend->ops->submit(backend, &request->transfer);
-}
-
 static void transfer_complete(struct backend_request *transfer, int result)
 {
 	struct blk_request *request = container_of(transfer, struct blk_request, transfer);
 	struct pool *pool = request->queue->disk->pool;
 	uint64_t now_ns = clock_now_ns();
 
-	scheduler_complete(pool->scheduler, &request->slo, now_ns);
-	counter_add(&pool->requests, 1);
-	counter_add(&pool->bytes, transfer->length_bytes);
+	pool_complete(pool, &request->turn, result < 0 && result != -EOPNOTSUPP, now_ns);
 	if (transfer->operation == BACKEND_READ) {
 		request->written_bytes += transfer->length_bytes;
 		mark_dirty(request);
@@ -174,7 +175,6 @@ static void transfer_complete(struct backend_request *transfer, int result)
 			drop_segments(request);
 		blk_request_proceed(request, now_ns);
 	} else {
-		counter_add(&pool->errors, result != -EOPNOTSUPP);
 		blk_request_finish(request, blk_status_of(result));
 	}
 	pool_dispatch(pool, now_ns);

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "disk/backend.h"
+#include "disk/pool_member.h"
 #include "slo/cost.h"
-#include "slo/scheduler.h"
 #include "virtio/virtqueue.h"
 
 #define BLK_SECTOR_BYTES 512u
@@ -37,7 +37,7 @@ struct blk_type {
 
 struct blk_request {
 	struct backend_request transfer; /* the step that is at the back end */
-	struct slo_request slo;		 /* its place in the scheduler */
+	struct pool_request turn;	 /* its place in the scheduler */
 	struct disk_queue *queue;
 	struct blk_request *next_free;
 
@@ -73,8 +73,5 @@ void blk_request_finish(struct blk_request *request, uint8_t status);
 
 /* The status that tells a driver of `result`, 0 or a negative errno. */
 uint8_t blk_status_of(int result);
-
-/* The scheduler has let the current step go: give it to the back end. */
-void blk_request_send(struct blk_request *request);
 
 #endif

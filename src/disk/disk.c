@@ -22,9 +22,9 @@ static int check_config(
 	if (config->size_bytes % BLK_SECTOR_BYTES)
 		return error_set(
 			error, -EINVAL, "the size is not a multiple of %u bytes", BLK_SECTOR_BYTES);
-	if (pool->disk_count == POOL_DISKS_MAX)
-		return error_set(error, -ENOSPC, "pool '%s' has %u disks already",
-			pool->config.name, POOL_DISKS_MAX);
+	if (pool->member_count == POOL_MEMBERS_MAX)
+		return error_set(error, -ENOSPC, "pool '%s' has %u disks and modules already",
+			pool->config.name, POOL_MEMBERS_MAX);
 	return slo_check(&config->slo, error);
 }
 
@@ -48,38 +48,6 @@ static int open_backend(struct disk *disk, struct error *error)
 	if (result < 0)
 		return result;
 	disk->size_bytes = disk->backend->size_bytes / BLK_SECTOR_BYTES * BLK_SECTOR_BYTES;
-	return 0;
-}
-
-struct flow_creation {
-	struct disk *disk;
-	int result;
-};
-
-static void create_flow(void *argument)
-{
-	struct flow_creation *creation = argument;
-	struct disk *disk = creation->disk;
-
-	creation->result =
-		flow_create(disk->pool->scheduler, &disk->config.slo, clock_now_ns(), &disk->flow);
-}
-
-static void destroy_flow(void *argument)
-{
-	struct disk *disk = argument;
-
-	flow_destroy(disk->flow);
-}
-
-static int add_flow(struct disk *disk, struct error *error)
-{
-	struct flow_creation creation = {.disk = disk};
-
-	sidecore_call(disk->pool->sidecore, create_flow, &creation);
-	if (creation.result < 0)
-		return error_set(
-			error, creation.result, "no memory for its place in the scheduler");
 	return 0;
 }
 
@@ -127,27 +95,22 @@ int disk_create(struct pool *pool, const struct disk_config *config, struct disk
 	result = check_config(pool, config, error);
 	if (result < 0)
 		goto fail_check;
-	result = pool_admit(pool, &config->slo, NULL, error);
+	result = pool_join(pool, &new_one->member, &new_one->config.slo, error);
 	if (result < 0)
 		goto fail_check;
 	result = open_backend(new_one, error);
 	if (result < 0)
-		goto fail_check;
-	result = add_flow(new_one, error);
-	if (result < 0)
-		goto fail_flow;
+		goto fail_backend;
 	result = start_vhost(new_one, error);
 	if (result < 0)
 		goto fail_vhost;
-	TAILQ_INSERT_TAIL(&pool->disks, new_one, link);
-	pool->disk_count++;
 	*disk = new_one;
 	return 0;
 
 fail_vhost:
-	sidecore_call(pool->sidecore, destroy_flow, new_one);
-fail_flow:
 	new_one->backend->ops->close(new_one->backend);
+fail_backend:
+	pool_leave(&new_one->member);
 fail_check:
 	free(new_one);
 fail_memory:
@@ -166,12 +129,8 @@ static int stop_serving(struct disk *disk, int timeout_ms)
 
 static void free_disk(struct disk *disk)
 {
-	struct pool *pool = disk->pool;
-
-	sidecore_call(pool->sidecore, destroy_flow, disk);
+	pool_leave(&disk->member);
 	disk->backend->ops->close(disk->backend);
-	TAILQ_REMOVE(&pool->disks, disk, link);
-	pool->disk_count--;
 	free(disk);
 }
 
@@ -231,33 +190,11 @@ int disk_resize(struct disk *disk, uint64_t size_bytes, struct error *error)
 	return 0;
 }
 
-struct slo_change {
-	struct disk *disk;
-	const struct slo *slo;
-};
-
-static void set_slo(void *argument)
-{
-	struct slo_change *change = argument;
-	uint64_t now_ns = clock_now_ns();
-
-	flow_set_slo(change->disk->flow, change->slo, now_ns);
-	/* A limit that was lifted lets go of what it held. */
-	pool_dispatch(change->disk->pool, now_ns);
-}
-
 int disk_set_slo(struct disk *disk, const struct slo *slo, struct error *error)
 {
-	struct slo_change change = {.disk = disk, .slo = slo};
-	int result = slo_check(slo, error);
+	int result = pool_member_set_slo(&disk->member, slo, error);
 
-	if (result == 0)
-		result = pool_admit(disk->pool, slo, disk, error);
-	if (result < 0)
-		return error_prefix(error, result, "disk '%s': ", disk->config.name);
-	sidecore_call(disk->pool->sidecore, set_slo, &change);
-	disk->config.slo = *slo;
-	return 0;
+	return result < 0 ? error_prefix(error, result, "disk '%s': ", disk->config.name) : 0;
 }
 
 /* ---- looking ---- */
@@ -306,5 +243,5 @@ void disk_statistics(const struct disk *disk, struct disk_statistics *statistics
 
 const struct tier_audit *disk_audit(const struct disk *disk, unsigned tier)
 {
-	return flow_audit(disk->flow, tier);
+	return flow_audit(disk->member.flow, tier);
 }

@@ -20,12 +20,11 @@ struct disk {
 	struct disk_config config;
 	struct pool *pool;
 	struct backend *backend;
-	struct flow *flow;
+	struct pool_member member;
 	struct vhost_user_backend *vhost;
 	struct served_device served;
 
 	/* Control threads only. */
-	TAILQ_ENTRY(disk) link; /* in the pool's list */
 	bool is_leaving;
 
 	/* The sidecore only, once a queue has started. */

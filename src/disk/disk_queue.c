@@ -164,7 +164,7 @@ void disk_queue_set_call(struct disk *disk, unsigned index, int call_fd)
 
 static void drop_waiting(struct slo_request *waiting)
 {
-	struct blk_request *request = container_of(waiting, struct blk_request, slo);
+	struct blk_request *request = container_of(waiting, struct blk_request, turn.slo);
 
 	disk_queue_drop(request->queue, request);
 }
@@ -174,7 +174,7 @@ static void abandon_on_sidecore(void *argument)
 	struct disk *disk = argument;
 
 	disk->is_abandoned = true;
-	flow_withdraw(disk->flow, drop_waiting);
+	flow_withdraw(disk->member.flow, drop_waiting);
 	/* What a limit held is gone, so that its timer need not go off. */
 	pool_dispatch(disk->pool, clock_now_ns());
 }

@@ -6,8 +6,6 @@
 
 #include "base/container.h"
 #include "base/counter.h"
-#include "disk/blk_request.h"
-#include "disk/disk_private.h"
 #include "disk/pool_private.h"
 
 /* ---- prices and promises ---- */
@@ -31,63 +29,6 @@ struct admission_pool pool_admission(const struct pool_config *config)
 		.largest_request_units = largest_request_units(config),
 		.latency_ns = config->latency_ns,
 	};
-}
-
-/* The SLOs of all disks but one; the caller frees the array. */
-static const struct slo **collect_slos(
-	const struct pool *pool, const struct disk *but, unsigned *count)
-{
-	const struct slo **slos = calloc(pool->disk_count + 1, sizeof *slos);
-	struct disk *disk;
-
-	*count = 0;
-	if (!slos)
-		return NULL;
-	TAILQ_FOREACH (disk, &pool->disks, link)
-		if (disk != but)
-			slos[(*count)++] = &disk->config.slo;
-	return slos;
-}
-
-int pool_admit(const struct pool *pool, const struct slo *slo, const struct disk *replaced,
-	struct error *error)
-{
-	struct admission_pool admission = pool_admission(&pool->config);
-	const struct slo **slos;
-	unsigned count;
-	int result;
-
-	if (slo->tier_count == 0)
-		return 0;
-	if (pool->config.capacity_units_per_s <= 0)
-		return error_set(error, -ENOSPC,
-			"pool '%s' has no 'capacity', so nothing can be guaranteed on it; give it "
-			"one "
-			"(in cost units per second)",
-			pool->config.name);
-	slos = collect_slos(pool, replaced, &count);
-	if (!slos)
-		return error_set(error, -ENOMEM, "no memory for admission");
-	slos[count++] = slo;
-	result = admission_check(&admission, slos, count, error);
-	free(slos);
-	if (result < 0)
-		return error_prefix(error, result, "pool '%s': ", pool->config.name);
-	return 0;
-}
-
-double pool_reserved_units_per_s(const struct pool *pool)
-{
-	struct admission_pool admission = pool_admission(&pool->config);
-	const struct slo **slos;
-	double required = 0;
-	unsigned count;
-
-	slos = collect_slos(pool, NULL, &count);
-	if (slos)
-		required = admission_required_units_per_s(&admission, slos, count);
-	free(slos);
-	return required;
 }
 
 /* ---- dispatching, on the sidecore ---- */
@@ -117,10 +58,22 @@ void pool_dispatch(struct pool *pool, uint64_t now_ns)
 	if (pool->is_dispatching)
 		return;
 	pool->is_dispatching = true;
-	while ((next = scheduler_next(pool->scheduler, now_ns)))
-		blk_request_send(container_of(next, struct blk_request, slo));
+	while ((next = scheduler_next(pool->scheduler, now_ns))) {
+		struct pool_request *request = container_of(next, struct pool_request, slo);
+
+		request->send(request);
+	}
 	pool->is_dispatching = false;
 	set_limit_timer(pool);
+}
+
+void pool_complete(
+	struct pool *pool, struct pool_request *request, bool has_failed, uint64_t now_ns)
+{
+	scheduler_complete(pool->scheduler, &request->slo, now_ns);
+	counter_add(&pool->requests, 1);
+	counter_add(&pool->bytes, request->slo.bytes);
+	counter_add(&pool->errors, has_failed);
 }
 
 /* ---- creating and destroying ---- */
@@ -148,7 +101,7 @@ int pool_create(const struct pool_config *config, struct sidecore *sidecore, str
 	new_one->config = *config;
 	new_one->sidecore = sidecore;
 	new_one->timer.expire = limit_expired;
-	TAILQ_INIT(&new_one->disks);
+	TAILQ_INIT(&new_one->members);
 	result = scheduler_create(&scheduler_config, &new_one->scheduler);
 	if (result < 0)
 		goto fail;

@@ -1,5 +1,5 @@
 /*
- * A pool: one device, the disks on it, and the scheduler that shares it out among them. All of it
+ * A pool: one device, the disks (and modules) on it, and the scheduler that shares it out among them. All of it
  * lives on one sidecore; the functions here are for control threads, and are not safe to call from
  * two of them at once (the control plane serializes them).
  */
@@ -18,7 +18,7 @@
 #include "slo/scheduler.h"
 
 #define POOL_NAME_BYTES 64
-#define POOL_DISKS_MAX 16384u
+#define POOL_MEMBERS_MAX 16384u
 
 struct pool_config {
 	char name[POOL_NAME_BYTES];
@@ -39,7 +39,7 @@ struct pool;
 int pool_create(const struct pool_config *config, struct sidecore *sidecore, struct pool **pool,
 	struct error *error);
 
-/* Destroy a pool that has no disks. */
+/* Destroy a pool that has no members. */
 void pool_destroy(struct pool *pool);
 
 const struct pool_config *pool_config(const struct pool *pool);

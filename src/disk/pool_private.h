@@ -2,12 +2,10 @@
 #ifndef SLUICE_DISK_POOL_PRIVATE_H
 #define SLUICE_DISK_POOL_PRIVATE_H
 
-#include "disk/disk.h"
 #include "disk/pool.h"
+#include "disk/pool_member.h"
 #include "slo/cost.h"
 #include "slo/scheduler.h"
-
-TAILQ_HEAD(disk_list, disk);
 
 struct pool {
 	struct pool_config config;
@@ -15,8 +13,8 @@ struct pool {
 	struct scheduler *scheduler;
 
 	/* Control threads only. */
-	struct disk_list disks;
-	unsigned disk_count;
+	struct pool_member_list members;
+	unsigned member_count;
 
 	/* The sidecore only. */
 	struct timer timer; /* set while a limit holds requests back */
@@ -30,16 +28,13 @@ struct pool {
 double pool_cost_units(
 	const struct pool *pool, enum slo_operation operation, bool is_sequential, uint64_t bytes);
 
-/*
- * Would the pool keep its promises with one SLO added or, if `replaced` is not NULL, put in place of
- * that disk's? Returns 0 or -ENOSPC with `error` set.
- */
-int pool_admit(const struct pool *pool, const struct slo *slo, const struct disk *replaced,
-	struct error *error);
-
 /* ---- on the sidecore ---- */
 
 /* Send to the device what the scheduler lets go. Safe to call from within a completion. */
 void pool_dispatch(struct pool *pool, uint64_t now_ns);
+
+/* The device has done a request, or failed it. Others may go then: pool_dispatch is the caller's to call. */
+void pool_complete(
+	struct pool *pool, struct pool_request *request, bool has_failed, uint64_t now_ns);
 
 #endif

@@ -37,6 +37,7 @@ struct slo_request {
 	/* Set by the caller before scheduler_submit. */
 	double cost_units;
 	uint64_t bytes;
+	bool has_untrusted_latency; /* who says when it is done may lie: nothing is learnt from it */
 
 	/* The scheduler's own. */
 	struct flow *flow;

@@ -113,15 +113,13 @@ static void measure_unloaded(struct window *window, double latency_ns)
 	counter_set(&window->unloaded_published_ns, (uint64_t)window->unloaded_ns);
 }
 
-void window_completed(struct window *window, const struct slo_request *request, uint64_t now_ns)
+/* What can be learnt from a request that the device has completed. */
+static void learn(struct window *window, const struct slo_request *request, uint64_t now_ns)
 {
 	double latency_ns =
 		now_ns > request->dispatched_ns ? (double)(now_ns - request->dispatched_ns) : 0;
 	double queued_ns = latency_ns - (double)request->cost_milliunits * window->ns_per_milliunit;
 
-	window->in_flight--;
-	counter_set(&window->in_flight_milliunits,
-		window->in_flight_milliunits - request->cost_milliunits);
 	window->latency_ns += (latency_ns - window->latency_ns) * AVERAGE_WEIGHT;
 	counter_set(&window->latency_published_ns, (uint64_t)window->latency_ns);
 	if (request->found_device_idle)
@@ -132,4 +130,13 @@ void window_completed(struct window *window, const struct slo_request *request, 
 	if (window->epoch_requests >= EPOCH_REQUESTS_MIN &&
 		window->epoch_milliunits >= EPOCH_WINDOWS * window->limit_milliunits)
 		end_epoch(window);
+}
+
+void window_completed(struct window *window, const struct slo_request *request, uint64_t now_ns)
+{
+	window->in_flight--;
+	counter_set(&window->in_flight_milliunits,
+		window->in_flight_milliunits - request->cost_milliunits);
+	if (!request->has_untrusted_latency)
+		learn(window, request, now_ns);
 }

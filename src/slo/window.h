@@ -20,6 +20,9 @@
  * never falls below what a device of that latency needs.
  *
  * With nothing in flight any request goes: the device never idles because of the window.
+ *
+ * A request with an untrusted latency (a module's) takes up room while it is in flight, and nothing is learnt from it: a process that
+ * lies about when its requests are done would have the window shrink or grow at the cost of others.
  */
 #ifndef SLUICE_SLO_WINDOW_H
 #define SLUICE_SLO_WINDOW_H

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cli/disk_show.h"
+#include "cli/slo_show.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	to = open_memstream(&text, &length);
 	(void)disk_state(disk);
-	disk_verdict(verdict, disk);
+	slo_verdict(verdict, disk);
 	disk_show(disk, to);
 	fclose(to);
 	free(text);

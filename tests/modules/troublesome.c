@@ -1,6 +1,7 @@
 /*
  * A module that does what it is told, in words: "hang" and "crash" where others wait for it, "sleep" where it may wait, "try NAME" one
- * of the attempts, "keep TEXT" and "kept" with a file in its directory, "process" to tell which it is, "nonsense" to be hung up on.
+ * of the attempts, "keep TEXT" and "kept" with a file in its directory, "process" to tell which it is, "read N" for so many
+ * reads past the page cache and a flush, "nonsense" to be hung up on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include "offload/module.h"
 
 #define WORDS_BYTES 256
+#define BLOCK_BYTES 4096
 
 static char directory[PATH_MAX];
 
@@ -122,6 +124,39 @@ static enum module_result kept(const char *rest, bool may_wait, struct module_re
 	return reply_text(reply, text);
 }
 
+/* The device's block, in a file that a read goes past the page cache of. */
+static int open_blocks(void *block)
+{
+	char path[PATH_MAX + 8];
+	int fd;
+
+	snprintf(path, sizeof path, "%s/blocks", directory);
+	fd = open(path, O_RDWR | O_CREAT | O_DIRECT, 0600);
+	memset(block, 'x', BLOCK_BYTES);
+	if (fd >= 0 && pwrite(fd, block, BLOCK_BYTES, 0) != BLOCK_BYTES) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static enum module_result read_blocks(const char *rest, bool may_wait, struct module_reply *reply)
+{
+	static _Alignas(BLOCK_BYTES) char block[BLOCK_BYTES];
+	unsigned long left = strtoul(rest, NULL, 10);
+	int fd, result;
+
+	if (!may_wait)
+		return MODULE_WOULD_WAIT;
+	fd = open_blocks(block);
+	while (fd >= 0 && left && pread(fd, block, BLOCK_BYTES, 0) == BLOCK_BYTES)
+		left--;
+	result = fd < 0 || left || fdatasync(fd) < 0 ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return reply_text(reply, result ? strerrorname_np(result) : "read");
+}
+
 static enum module_result process(const char *rest, bool may_wait, struct module_reply *reply)
 {
 	char text[32];
@@ -138,7 +173,7 @@ static enum module_result handle(
 		enum module_result (*run)(
 			const char *rest, bool may_wait, struct module_reply *reply);
 	} orders[] = {{"hang", hang}, {"crash", crash}, {"sleep", sleep_a_while}, {"try", try},
-		{"keep", keep}, {"kept", kept}, {"process", process}};
+		{"keep", keep}, {"kept", kept}, {"read", read_blocks}, {"process", process}};
 	char words[WORDS_BYTES] = "", *rest;
 
 	memcpy(words, request->data,

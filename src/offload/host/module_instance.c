@@ -22,6 +22,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "offload/channel/channel_server.h"
+#include "offload/gate/gated_file.h"
 #include "offload/host/module_library.h"
 #include "offload/host/module_sandbox.h"
 #include "offload/host/module_service.h"
@@ -37,6 +38,8 @@ struct module_instance {
 	struct module_description *description;
 	const struct sluice_module *module;
 	void *module_instance;
+	bool has_gate;
+	struct gate_client gate;
 	struct io_uring ring; /* the sidecore's, made before the sandbox */
 	struct sidecore *sidecore;
 	struct worker_pool *workers;
@@ -128,6 +131,18 @@ static int open_all(struct module_instance *instance, struct error *error)
 		result = open_entrances(instance, error);
 	if (result == 0)
 		result = sidecore_make_restricted_ring(&instance->ring, error);
+	return result;
+}
+
+static int open_gate(
+	struct module_instance *instance, const struct gate_descriptors *gate, struct error *error)
+{
+	int result;
+
+	if (gate->region < 0)
+		return 0;
+	result = gate_client_open(&instance->gate, gate->region, gate->doorbell, gate->wake, error);
+	instance->has_gate = result == 0;
 	return result;
 }
 
@@ -290,8 +305,8 @@ static int start_servers(struct module_instance *instance, struct error *error)
 	return result;
 }
 
-int module_instance_start(struct module_description *description, struct module_instance **instance,
-	struct error *error)
+int module_instance_start(struct module_description *description,
+	const struct gate_descriptors *gate, struct module_instance **instance, struct error *error)
 {
 	struct module_instance *made = calloc(1, sizeof *made);
 	int result;
@@ -305,7 +320,12 @@ int module_instance_start(struct module_description *description, struct module_
 	*instance = made;
 	result = open_all(made, error);
 	if (result == 0)
+		result = open_gate(made, gate, error);
+	if (result == 0)
 		result = module_sandbox_enter(description, error);
+	/* The module is all that has files from here on. */
+	if (result == 0 && made->has_gate)
+		gated_file_set_gate(&made->gate);
 	if (result == 0)
 		result = open_module(made, error);
 	if (result == 0)
@@ -325,6 +345,10 @@ void module_instance_stop(struct module_instance *instance)
 	module_service_destroy(instance->service);
 	instance->module->close(instance->module_instance);
 	sidecore_stop(instance->sidecore);
+	if (instance->has_gate) {
+		gated_file_set_gate(NULL);
+		gate_client_close(&instance->gate);
+	}
 	for (unsigned i = 0; i < instance->server_count; i++) {
 		if (instance->server_configs[i].listen_fd >= 0)
 			close(instance->server_configs[i].listen_fd);

@@ -5,6 +5,7 @@
 #ifndef SLUICE_OFFLOAD_HOST_MODULE_INSTANCE_H
 #define SLUICE_OFFLOAD_HOST_MODULE_INSTANCE_H
 
+#include "disk/gate.h"
 #include "offload/host/module_description.h"
 #include "offload/host/module_link.h"
 
@@ -13,9 +14,11 @@ struct module_instance;
 /*
  * Open all that it takes, enter the sandbox, open the module, and serve. `description` outlives it.
  *
+ * @gate: that file I/O is to ask at; of `region` -1: none
  * Returns 0, or a negative errno with the reason in `error`; then the process must end.
  */
-int module_instance_start(struct module_description *description, struct module_instance **instance,
+int module_instance_start(struct module_description *description,
+	const struct gate_descriptors *gate, struct module_instance **instance,
 	struct error *error);
 
 /* Have the sidecore answer, which makes module_instance_answer_fd readable. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "offload/host/module_handover.h"
 #include "offload/host/module_instance.h"
 
 #define CLOSE_S_MAX 10u
@@ -54,15 +55,6 @@ static void raise_limits(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(limits[i], &limit);
 	}
-}
-
-static int receive_description(struct module_description *description, struct error *error)
-{
-	ssize_t count = recv(MODULE_LINK_FD, description, sizeof *description, MSG_TRUNC);
-
-	if (count <= 0)
-		return error_set(error, -EPROTO, "sluiced has gone");
-	return module_description_check(description, (size_t)count, error);
 }
 
 static void send_report(const struct module_report *report)
@@ -107,11 +99,12 @@ int main(int argc, char **argv)
 {
 	static struct module_description description;
 	static struct module_report report;
+	struct gate_descriptors gate;
 	struct module_instance *instance;
 	struct error error;
 	int signals, result;
 
-	if (argc != 1 || receive_description(&description, &error) < 0) {
+	if (argc != 1 || module_handover_receive(MODULE_LINK_FD, &description, &gate, &error) < 0) {
 		fprintf(stderr, "sluice-module: is run by sluiced%s%s\n", argc == 1 ? ": " : "",
 			argc == 1 ? error.message : "");
 		return EXIT_USAGE;
@@ -119,7 +112,7 @@ int main(int argc, char **argv)
 	raise_limits();
 	result = signals = open_signals(&error);
 	if (result >= 0)
-		result = module_instance_start(&description, &instance, &error);
+		result = module_instance_start(&description, &gate, &instance, &error);
 	report.kind = result < 0 ? MODULE_FAILED : MODULE_READY;
 	if (result < 0)
 		snprintf(report.text, sizeof report.text, "%s", error.message);

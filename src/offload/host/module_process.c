@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "offload/host/module_handover.h"
 #include "offload/host/module_link.h"
 
 #define EXIT_CANNOT_EXECUTE 127
@@ -37,13 +38,6 @@ static int fail(struct module_process *process, int result, struct error *error)
 	return error_set(error, result, "cannot start the module's process: %s", strerror(-result));
 }
 
-static int tell(struct module_process *process, const struct module_description *description)
-{
-	ssize_t count = send(process->link, description, sizeof *description, MSG_NOSIGNAL);
-
-	return count < 0 ? -errno : 0;
-}
-
 /* The descriptor can be had until it is reaped, ended or not. */
 static int watch(struct module_process *process)
 {
@@ -52,7 +46,8 @@ static int watch(struct module_process *process)
 }
 
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, struct module_process *process, struct error *error)
+	int cgroup_fd, const struct gate_descriptors *gate, struct module_process *process,
+	struct error *error)
 {
 	int ends[2], result;
 
@@ -72,7 +67,7 @@ int module_process_start(const char *program, const struct module_description *d
 		return fail(process, result, error);
 	result = watch(process);
 	if (result == 0)
-		result = tell(process, description);
+		result = module_handover_send(process->link, description, gate);
 	if (result == 0)
 		return 0;
 	module_process_close_link(process);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "disk/gate.h"
 #include "offload/host/module_description.h"
 
 struct module_process {
@@ -16,10 +17,12 @@ struct module_process {
  * Start one, and tell it what it is to run. It ends when this thread does, if not before.
  *
  * @cgroup_fd: of module_cgroup_open, or -1
+ * @gate: that its I/O asks at; NULL: it goes ahead
  * Returns 0, or a negative errno with the reason in `error`.
  */
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, struct module_process *process, struct error *error);
+	int cgroup_fd, const struct gate_descriptors *gate, struct module_process *process,
+	struct error *error);
 
 /* Have it close its module and end. */
 void module_process_close_link(struct module_process *process);

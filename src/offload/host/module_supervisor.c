@@ -38,6 +38,7 @@ const char *const module_state_words[] = {
 struct module_supervisor {
 	struct module_description description;
 	char program[PATH_MAX];
+	struct gate *gate; /* NULL: there is none */
 	pthread_t thread;
 	int wake_fd; /* there is something new below */
 
@@ -148,15 +149,30 @@ static void begin(struct module_supervisor *supervisor)
 	pthread_mutex_unlock(&supervisor->lock);
 }
 
-static int start(struct module_supervisor *supervisor)
+/* Each process has a gate of its own: what its predecessor shared with sluiced was anybody's. */
+static int start_process(struct module_supervisor *supervisor, struct error *error)
 {
-	int cgroup_fd = limit(supervisor), result;
-	struct error error;
+	int cgroup_fd = limit(supervisor), result = 0;
+	struct gate_descriptors gate;
 
-	result = module_process_start(supervisor->program, &supervisor->description, cgroup_fd,
-		&supervisor->process, &error);
+	if (supervisor->gate)
+		result = gate_open(supervisor->gate, &gate, error);
+	if (result == 0) {
+		result = module_process_start(supervisor->program, &supervisor->description,
+			cgroup_fd, supervisor->gate ? &gate : NULL, &supervisor->process, error);
+		if (result < 0 && supervisor->gate)
+			gate_close(supervisor->gate);
+	}
 	if (cgroup_fd >= 0)
 		close(cgroup_fd);
+	return result;
+}
+
+static int start(struct module_supervisor *supervisor)
+{
+	struct error error;
+	int result = start_process(supervisor, &error);
+
 	if (result < 0) {
 		set_trouble(supervisor, error.message);
 		return result;
@@ -333,6 +349,8 @@ static void run_once(struct module_supervisor *supervisor)
 	while (supervisor->process.link >= 0)
 		take_report(supervisor);
 	status = module_process_reap(&supervisor->process);
+	if (supervisor->gate)
+		gate_close(supervisor->gate);
 	explain(supervisor, status);
 	if (clock_now_ns() - started_at_ns >= GOOD_RUN_NS)
 		supervisor->pause_ns = PAUSE_NS_FIRST;
@@ -412,7 +430,7 @@ static void free_all(struct module_supervisor *supervisor)
 }
 
 int module_supervisor_create(const struct module_description *description, const char *program,
-	struct module_supervisor **supervisor, struct error *error)
+	struct gate *gate, struct module_supervisor **supervisor, struct error *error)
 {
 	struct module_supervisor *made = calloc(1, sizeof *made);
 	int result;
@@ -421,6 +439,7 @@ int module_supervisor_create(const struct module_description *description, const
 		return error_set(error, -ENOMEM, "out of memory");
 	init(made);
 	made->description = *description;
+	made->gate = gate;
 	snprintf(made->program, sizeof made->program, "%s", program);
 	made->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	result = made->wake_fd < 0 ? errno : pthread_create(&made->thread, NULL, supervise, made);
@@ -455,6 +474,8 @@ void module_supervisor_destroy(struct module_supervisor *supervisor)
 {
 	module_supervisor_stop(supervisor);
 	pthread_join(supervisor->thread, NULL);
+	if (supervisor->gate)
+		gate_destroy(supervisor->gate);
 	free_all(supervisor);
 }
 
@@ -479,6 +500,11 @@ void module_supervisor_status(
 		wait_for_answer(supervisor);
 	*status = supervisor->status;
 	pthread_mutex_unlock(&supervisor->lock);
+}
+
+struct gate *module_supervisor_gate(const struct module_supervisor *supervisor)
+{
+	return supervisor->gate;
 }
 
 const struct module_description *module_supervisor_description(

@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include "disk/gate.h"
 #include "offload/host/module_description.h"
 #include "offload/host/module_link.h"
 
@@ -39,11 +40,12 @@ struct module_status {
  * Begin.
  *
  * @description, @program: copied
+ * @gate: that its processes ask at, or NULL: they need not; the supervisor's from then on, if that succeeds
  * Returns 0, or a negative errno with the reason in `error`. That a process cannot be started is not an error: it is logged, and tried
  * again.
  */
 int module_supervisor_create(const struct module_description *description, const char *program,
-	struct module_supervisor **supervisor, struct error *error);
+	struct gate *gate, struct module_supervisor **supervisor, struct error *error);
 
 /* Have the process end, and none be started again; does not wait. */
 void module_supervisor_stop(struct module_supervisor *supervisor);
@@ -57,6 +59,9 @@ void module_supervisor_restart(struct module_supervisor *supervisor);
 /* @is_fresh: ask the process, and wait for its answer for half a second at most */
 void module_supervisor_status(
 	struct module_supervisor *supervisor, bool is_fresh, struct module_status *status);
+
+/* NULL: there is none. */
+struct gate *module_supervisor_gate(const struct module_supervisor *supervisor);
 
 const struct module_description *module_supervisor_description(
 	const struct module_supervisor *supervisor);

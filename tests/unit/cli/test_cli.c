@@ -11,6 +11,7 @@
 #include "cli/disk_options.h"
 #include "cli/disk_show.h"
 #include "cli/nic_show.h"
+#include "cli/slo_show.h"
 #include "cli/table.h"
 #include "cli/vm_console.h"
 #include "cli/vm_escape.h"
@@ -56,7 +57,7 @@ static void the_verdict_is_plain(void **state)
 			"guaranteed_requests", cases[i].requests, "guaranteed_missed",
 			cases[i].missed);
 
-		assert_string_equal(disk_verdict(text, disk), cases[i].verdict);
+		assert_string_equal(slo_verdict(text, disk), cases[i].verdict);
 		json_decref(disk);
 	}
 }

@@ -283,7 +283,8 @@ static void tiers_need_a_capacity(void **state)
 {
 	expect("pools:\n- {name: fast, backend: ram}\ndisks:\n- name: gold\n  size: 1GiB\n"
 	       "  slo: {tiers: [{burst: 1, rate: 10, within: 50ms}]}\n",
-		"sluice.yaml:2:3: pools[0]: 'capacity' is missing; disks with tiers need it: add "
+		"sluice.yaml:2:3: pools[0]: 'capacity' is missing; disks and modules with tiers "
+		"need it: add "
 		"'capacity: UNITS' (per second)\n");
 }
 

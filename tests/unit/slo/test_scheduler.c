@@ -149,6 +149,31 @@ static void the_window_bounds_what_is_in_flight(void **state)
 	scheduler_complete(fixture.scheduler, &fixture.requests[2], 2);
 }
 
+static void nothing_is_learnt_from_latencies_that_nobody_trusts(void **state)
+{
+	struct scheduler_config config = one_at_a_time;
+	struct scheduler_state before, after;
+	struct flow *flow;
+
+	config.window_units_max = 0;
+	start(&config);
+	flow = add_flow(&two_tiers);
+	scheduler_state(fixture.scheduler, &before);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct slo_request *request = &fixture.requests[0];
+
+		*request = (struct slo_request){.cost_units = 1, .has_untrusted_latency = true};
+		scheduler_submit(fixture.scheduler, flow, request, i * NS_PER_S);
+		assert_ptr_equal(scheduler_next(fixture.scheduler, i * NS_PER_S), request);
+		scheduler_complete(fixture.scheduler, request, (i + 1) * NS_PER_S);
+	}
+	scheduler_state(fixture.scheduler, &after);
+	assert_true(after.window_units == before.window_units);
+	assert_true(after.device_latency_ns == before.device_latency_ns);
+	assert_true(after.idle_latency_ns == before.idle_latency_ns);
+	assert_true(after.in_flight_units == 0);
+}
+
 static void a_request_larger_than_the_window_goes_alone(void **state)
 {
 	struct slo_request *large, *small;
@@ -417,6 +442,7 @@ int main(void)
 		TEST(best_effort_waits_for_guaranteed_requests),
 		TEST(a_request_larger_than_can_be_guaranteed_is_best_effort),
 		TEST(the_window_bounds_what_is_in_flight),
+		TEST(nothing_is_learnt_from_latencies_that_nobody_trusts),
 		TEST(a_request_larger_than_the_window_goes_alone),
 		TEST(a_withdrawn_flow_leaves_the_others_where_they_were),
 		TEST(requests_that_are_not_ordered_can_be_withdrawn),
