@@ -2,6 +2,7 @@
 #include "../cmocka_all.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -426,6 +427,64 @@ static void next_client_of_a_device_finds_all_slots_free(void **state)
 	channel_close(first);
 }
 
+static void doorbell_of_a_device_is_its_register(void **state)
+{
+	char path[PATH_MAX + 128];
+	uint32_t registers[1024] = {0};
+	int fd;
+
+	channel_region_header(&channel->device)->layout.doorbell = 0x10003;
+	channel_close(channel);
+	snprintf(path, sizeof path, "%s/%s/resource0", host.directory, ECHO_PCI_ADDRESS);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, registers, sizeof registers), sizeof registers);
+	open_channel();
+	assert_int_equal(pread(fd, registers, sizeof registers, 0), sizeof registers);
+	assert_int_equal(registers[SLUICE_CHANNEL_PCI_DOORBELL_OFFSET / 4], 0x10003);
+	close(fd);
+}
+
+static void what_is_no_channel_is_refused_with_the_reason(void **state)
+{
+	struct sluice_channel_layout *layout = &channel_region_header(&channel->device)->layout;
+	const struct sluice_channel_layout good = *layout;
+	struct sluice_channel_layout wrong[] = {good, good, good, good, good, good};
+	const int results[] = {-ECONNREFUSED, -EPROTO, -EPROTONOSUPPORT, -EPROTO, -EPROTO, -EPROTO};
+	char message[256];
+	struct channel *second;
+
+	assert_int_equal(flock(channel->device_fd, LOCK_UN), 0);
+	wrong[0].magic = 0;
+	wrong[1].magic++;
+	wrong[2].version++;
+	wrong[3].slot_count = 1000;
+	wrong[4].request_ring_bytes = 5000;
+	wrong[5].reply_ring_offset = UINT32_MAX - 127;
+	for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		*layout = wrong[i];
+		message[0] = '\0';
+		assert_int_equal(channel_pci_open(&second, host.directory, NULL,
+					 &(struct channel_message){message, sizeof message}),
+			results[i]);
+		assert_true(strlen(message) > 0);
+	}
+	*layout = good;
+	assert_int_equal(flock(channel->device_fd, LOCK_EX), 0);
+}
+
+static void names_of_no_channel_are_refused(void **state)
+{
+	char message[256];
+	struct channel *second;
+
+	assert_int_equal(channel_open("tcp:1", &second, message, sizeof message), -EINVAL);
+	assert_non_null(strstr(message, "unix:PATH"));
+	assert_int_equal(channel_open("pci:../x", &second, message, sizeof message), -EINVAL);
+	assert_int_equal(channel_open("unix:/nonexistent/socket", &second, message, sizeof message),
+		-ENOENT);
+	assert_non_null(strstr(message, "/nonexistent/socket"));
+}
+
 #define BOTH_WAYS(test)                                                \
 	cmocka_unit_test_setup_teardown(test, set_up_unix, tear_down), \
 	{                                                              \
@@ -458,6 +517,11 @@ int main(void)
 			set_up_pci, tear_down, NULL},
 		{"next_client_of_a_device_finds_all_slots_free",
 			next_client_of_a_device_finds_all_slots_free, set_up_pci, tear_down, NULL},
+		{"doorbell_of_a_device_is_its_register", doorbell_of_a_device_is_its_register,
+			set_up_pci, tear_down, NULL},
+		{"what_is_no_channel_is_refused_with_the_reason",
+			what_is_no_channel_is_refused_with_the_reason, set_up_pci, tear_down, NULL},
+		cmocka_unit_test(names_of_no_channel_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
