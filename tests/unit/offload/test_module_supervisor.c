@@ -27,7 +27,8 @@ static struct module_supervisor *supervise(const char *program)
 {
 	struct module_supervisor *supervisor;
 
-	assert_int_equal(module_supervisor_create(&description, program, &supervisor, NULL), 0);
+	assert_int_equal(
+		module_supervisor_create(&description, program, NULL, &supervisor, NULL), 0);
 	return supervisor;
 }
 
