@@ -13,7 +13,7 @@ import pytest
 from daemon import BUILD, ROOT, SLUICE, SLUICED, eventually
 
 CLIENT = os.path.join(BUILD, "tests", "modules", "module_client")
-AS_NOBODY = {"user": "nobody"} if os.geteuid() == 0 else {}
+AS_ROOT = {"user": "root"} if os.geteuid() == 0 else {}  # pytest's folders are its own
 TROUBLESOME = os.path.join(BUILD, "tests", "modules", "troublesome.so")
 
 
@@ -56,7 +56,7 @@ class Host:
         return os.path.join(self.directory, name)
 
     def write(self, **modules):
-        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_NOBODY, **module} for name, module in modules.items()]}
+        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_ROOT, **module} for name, module in modules.items()]}
         if self.metrics:
             settings["control"] = {"metrics": f"127.0.0.1:{self.metrics}"}
         with open(self.path("sluice.yaml"), "w") as file:
