@@ -125,10 +125,11 @@ static void check(void)
 
 	for (unsigned i = 0; i < GATE_SLOTS; i++) {
 		const struct gate_turn *turn = &gate->turns[i];
-		struct gate_slot now = region->slots[i];
+		const struct gate_slot *now = &region->slots[i], *then = &written[i];
 
-		now.state = written[i].state;
-		if (memcmp(&now, &written[i], sizeof now) != 0)
+		if (now->kind != then->kind || now->bytes != then->bytes ||
+			now->is_sequential != then->is_sequential ||
+			now->is_sleeping != then->is_sleeping)
 			abort();
 		in_flight += turn->state == GATE_TURN_WAITING || turn->state == GATE_TURN_GRANTED;
 		if (turn->state == GATE_TURN_GRANTED)
