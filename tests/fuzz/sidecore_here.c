@@ -25,6 +25,7 @@ int sidecore_start(
 	here.config = *config;
 	TAILQ_INIT(&here.active);
 	TAILQ_INIT(&here.bulk);
+	TAILQ_INIT(&here.offered);
 	message_ring_init(&here.messages);
 	if (timer_heap_init(&here.timers, SIDECORE_TIMERS_MAX))
 		return -ENOMEM;

@@ -224,19 +224,34 @@ int channel_server_start(struct channel_server *server, struct error *error)
 	return result;
 }
 
-static void do_nothing(void *argument)
+struct release {
+	struct channel_server *server;
+	bool is_done;
+};
+
+/* Whether a call is in flight only the sidecore can tell: it may be busy with its completion. */
+static void release_control(void *argument)
 {
+	struct release *release = argument;
+	struct caller *caller = &release->server->control_caller;
+
+	if (caller->fd >= 0)
+		sidecore_redirect_caller(caller, CHANNEL_NO_FD);
+	release->is_done = !caller->is_in_flight;
 }
 
 void channel_server_destroy(struct channel_server *server)
 {
+	struct release release = {.server = server};
+
 	if (!server)
 		return;
 	if (server->is_started)
 		channel_control_stop(server);
 	/* Each call lets the sidecore look at completions once. */
-	while (__atomic_load_n(&server->control_caller.is_in_flight, __ATOMIC_ACQUIRE))
-		sidecore_call(server->config.sidecore, do_nothing, NULL);
+	do
+		sidecore_call(server->config.sidecore, release_control, &release);
+	while (!release.is_done);
 	free_connections(server);
 	channel_memory_drop(&server->region);
 	close(server->wake_fd);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "offload/host/module_cgroup.h"
+#include "offload/host/module_ending.h"
 #include "offload/host/module_process.h"
 
 #define PING_EVERY_NS (2 * NS_PER_S)
@@ -317,35 +318,22 @@ static void watch(struct module_supervisor *supervisor)
 
 /* ---- the end ---- */
 
-static void explain_signal(
-	const struct module_supervisor *supervisor, int number, char *text, size_t size)
-{
-	if (supervisor->is_killed)
-		snprintf(text, size, "did not %s in time, and was killed",
-			supervisor->is_asked_to_close ? "close" : "answer");
-	else if (number == SIGSYS)
-		snprintf(text, size,
-			"used a system call that its sandbox does not allow, and was ended; the "
-			"kernel's log names it ('journalctl -k -g type=1326')");
-	else if (number == SIGKILL && supervisor->description.memory_bytes_max)
-		snprintf(text, size, "was killed; if it was for memory, raise its 'memory_limit'");
-	else
-		snprintf(text, size, "was ended by signal %d (%s)", number, strsignal(number));
-}
-
 /* One that could not start has said why. */
 static void explain(struct module_supervisor *supervisor, int status)
 {
+	const struct module_ending ending = {
+		.status = status,
+		.was_asked_to_close = supervisor->is_asked_to_close,
+		.was_killed = supervisor->is_killed,
+		.has_memory_limit = supervisor->description.memory_bytes_max != 0,
+	};
 	char text[ERROR_MESSAGE_BYTES];
 
-	if (supervisor->is_asked_to_close && !supervisor->is_killed)
+	if (ending.was_asked_to_close && !ending.was_killed)
 		return;
-	if (WIFSIGNALED(status))
-		explain_signal(supervisor, WTERMSIG(status), text, sizeof text);
-	else if (*supervisor->status.trouble)
+	if (!WIFSIGNALED(status) && *supervisor->status.trouble)
 		return;
-	else
-		snprintf(text, sizeof text, "ended with status %d", WEXITSTATUS(status));
+	module_ending_explain(&ending, text, sizeof text);
 	set_trouble(supervisor, text);
 }
 

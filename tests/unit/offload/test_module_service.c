@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/counter.h"
 #include "channel/channel_client.h"
 #include "offload/host/module_service.h"
 
@@ -18,28 +19,43 @@
 /* ---- a module that does what the first letter says ---- */
 
 static sem_t has_begun, may_end, has_gone;
-static int at_work, at_work_when_given_up; /* requests that wait */
+
+struct test_session {
+	int is_at_work; /* at a request that waits */
+	bool has_worked;
+};
+
+static int given_up_too_early;
 
 static int test_connect(void *instance, void **session)
 {
-	*session = instance;
-	return *(bool *)instance ? -EBUSY : 0;
+	if (*(const bool *)instance)
+		return -EBUSY;
+	*session = calloc(1, sizeof(struct test_session));
+	return *session ? 0 : -ENOMEM;
 }
 
 static void test_disconnect(void *session)
 {
-	at_work_when_given_up = at_work;
-	sem_post(&has_gone);
+	struct test_session *ours = session;
+
+	if (__atomic_load_n(&ours->is_at_work, __ATOMIC_RELAXED))
+		__atomic_store_n(&given_up_too_early, 1, __ATOMIC_RELAXED);
+	if (ours->has_worked)
+		sem_post(&has_gone);
+	free(ours);
 }
 
-static enum module_result wait_a_while(const struct module_request *request)
+static enum module_result wait_a_while(
+	struct test_session *session, const struct module_request *request)
 {
 	if (!request->may_wait)
 		return MODULE_WOULD_WAIT;
-	at_work = 1;
+	session->has_worked = true;
+	__atomic_store_n(&session->is_at_work, 1, __ATOMIC_RELAXED);
 	sem_post(&has_begun);
 	sem_wait(&may_end);
-	at_work = 0;
+	__atomic_store_n(&session->is_at_work, 0, __ATOMIC_RELAXED);
 	return MODULE_DONE;
 }
 
@@ -50,7 +66,7 @@ static enum module_result test_handle(
 	case 'h':
 		return MODULE_HANG_UP;
 	case 'w':
-		return wait_a_while(request);
+		return wait_a_while(session, request);
 	case 'W': /* against the rules */
 		return MODULE_WOULD_WAIT;
 	case 'L':
@@ -200,7 +216,7 @@ static void a_request_that_waits_holds_up_nobody_else(void **state)
 	sem_post(&may_end);
 	pthread_join(thread, &result);
 	assert_ptr_equal(result, slow);
-	assert_int_equal(module_service_counters(host.service)->would_wait, 1);
+	assert_int_equal(counter_get(&module_service_counters(host.service)->would_wait), 1);
 	channel_disconnect(slow);
 	channel_disconnect(quick);
 }
@@ -216,7 +232,7 @@ static void a_client_that_goes_is_given_up_after_its_request(void **state)
 	usleep(20000); /* so that it would be given up by now, if it were too early */
 	sem_post(&may_end);
 	sem_wait(&has_gone);
-	assert_int_equal(at_work_when_given_up, 0);
+	assert_int_equal(given_up_too_early, 0);
 }
 
 static void places_are_free_again_when_clients_have_gone(void **state)
@@ -261,7 +277,7 @@ static void what_makes_no_sense_ends_one_connection(void **state)
 
 	assert_is_hung_up_on("hang up");
 	assert_is_answered(other, "echo");
-	assert_int_equal(module_service_counters(host.service)->hung_up, 1);
+	assert_int_equal(counter_get(&module_service_counters(host.service)->hung_up), 1);
 	channel_disconnect(other);
 }
 

@@ -1,0 +1,18 @@
+/* Why a module's process has ended, in words. */
+#ifndef SLUICE_OFFLOAD_HOST_MODULE_ENDING_H
+#define SLUICE_OFFLOAD_HOST_MODULE_ENDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct module_ending {
+	int status; /* of waitpid(2) */
+	bool was_asked_to_close;
+	bool was_killed; /* since it did not do something in time */
+	bool has_memory_limit;
+};
+
+/* As what follows "module 'db': ". */
+void module_ending_explain(const struct module_ending *ending, char *text, size_t size);
+
+#endif
