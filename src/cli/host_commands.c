@@ -111,14 +111,23 @@ static void show_device(const json_t *pool)
 			units_format_duration(granted, granted_ns));
 }
 
+static void show_names(const char *head, const json_t *names)
+{
+	json_t *name;
+	size_t index;
+
+	fputs(head, stdout);
+	json_array_foreach (names, index, name)
+		printf(" %s", json_string_value(name));
+	putchar('\n');
+}
+
 static void show_pool(const json_t *pool)
 {
 	double capacity = cli_real(pool, "capacity_units_per_s");
 	double promised = cli_real(pool, "reserved_units_per_s");
 	const char *path = cli_text(pool, "path");
 	struct table table;
-	json_t *name;
-	size_t index;
 
 	printf("pool %s, back end %s%s%s\n", cli_text(pool, "name"), cli_text(pool, "backend"),
 		*path ? " on " : "", path);
@@ -131,10 +140,10 @@ static void show_pool(const json_t *pool)
 	show_device(pool);
 	printf("window   %.1f of %.1f units in flight\n", cli_real(pool, "in_flight_units"),
 		cli_real(pool, "window_units"));
-	printf("disks   ");
-	json_array_foreach (json_object_get(pool, "disks"), index, name)
-		printf(" %s", json_string_value(name));
-	puts("\n");
+	show_names("disks   ", json_object_get(pool, "disks"));
+	if (json_array_size(json_object_get(pool, "modules")))
+		show_names("modules ", json_object_get(pool, "modules"));
+	putchar('\n');
 	table_init(&table, sidecore_heads);
 	add_sidecore(&table, json_object_get(pool, "sidecore"));
 	table_print(&table, stdout);

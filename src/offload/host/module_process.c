@@ -45,9 +45,25 @@ static int watch(struct module_process *process)
 	return process->pid_fd < 0 ? -errno : 0;
 }
 
+/* Each process has a gate of its own: what its predecessor shared with sluiced was anybody's. */
+static int tell(struct module_process *process, const struct module_description *description,
+	struct gate *gate)
+{
+	struct gate_descriptors descriptors;
+	struct error error;
+	int result;
+
+	if (!gate)
+		return module_handover_send(process->link, description, NULL);
+	result = gate_open(gate, &descriptors, &error);
+	if (result < 0)
+		return result;
+	process->gate = gate;
+	return module_handover_send(process->link, description, &descriptors);
+}
+
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, const struct gate_descriptors *gate, struct module_process *process,
-	struct error *error)
+	int cgroup_fd, struct gate *gate, struct module_process *process, struct error *error)
 {
 	int ends[2], result;
 
@@ -67,7 +83,7 @@ int module_process_start(const char *program, const struct module_description *d
 		return fail(process, result, error);
 	result = watch(process);
 	if (result == 0)
-		result = module_handover_send(process->link, description, gate);
+		result = tell(process, description, gate);
 	if (result == 0)
 		return 0;
 	module_process_close_link(process);
@@ -90,7 +106,8 @@ int module_process_reap(struct module_process *process)
 		;
 	if (process->pid_fd >= 0)
 		close(process->pid_fd);
-	process->pid_fd = -1;
-	process->pid = 0;
+	if (process->gate)
+		gate_close(process->gate);
+	*process = (struct module_process){.pid_fd = -1, .link = process->link};
 	return status;
 }

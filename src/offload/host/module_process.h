@@ -9,8 +9,9 @@
 
 struct module_process {
 	pid_t pid;
-	int pid_fd; /* readable when it has ended */
-	int link;   /* module_link.h */
+	int pid_fd;	   /* readable when it has ended */
+	int link;	   /* module_link.h */
+	struct gate *gate; /* open while it lives; NULL: there is none */
 };
 
 /*
@@ -21,8 +22,7 @@ struct module_process {
  * Returns 0, or a negative errno with the reason in `error`.
  */
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, const struct gate_descriptors *gate, struct module_process *process,
-	struct error *error);
+	int cgroup_fd, struct gate *gate, struct module_process *process, struct error *error);
 
 /* Have it close its module and end. */
 void module_process_close_link(struct module_process *process);

@@ -149,30 +149,15 @@ static void begin(struct module_supervisor *supervisor)
 	pthread_mutex_unlock(&supervisor->lock);
 }
 
-/* Each process has a gate of its own: what its predecessor shared with sluiced was anybody's. */
-static int start_process(struct module_supervisor *supervisor, struct error *error)
-{
-	int cgroup_fd = limit(supervisor), result = 0;
-	struct gate_descriptors gate;
-
-	if (supervisor->gate)
-		result = gate_open(supervisor->gate, &gate, error);
-	if (result == 0) {
-		result = module_process_start(supervisor->program, &supervisor->description,
-			cgroup_fd, supervisor->gate ? &gate : NULL, &supervisor->process, error);
-		if (result < 0 && supervisor->gate)
-			gate_close(supervisor->gate);
-	}
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
-	return result;
-}
-
 static int start(struct module_supervisor *supervisor)
 {
+	int cgroup_fd = limit(supervisor), result;
 	struct error error;
-	int result = start_process(supervisor, &error);
 
+	result = module_process_start(supervisor->program, &supervisor->description, cgroup_fd,
+		supervisor->gate, &supervisor->process, &error);
+	if (cgroup_fd >= 0)
+		close(cgroup_fd);
 	if (result < 0) {
 		set_trouble(supervisor, error.message);
 		return result;
@@ -349,8 +334,6 @@ static void run_once(struct module_supervisor *supervisor)
 	while (supervisor->process.link >= 0)
 		take_report(supervisor);
 	status = module_process_reap(&supervisor->process);
-	if (supervisor->gate)
-		gate_close(supervisor->gate);
 	explain(supervisor, status);
 	if (clock_now_ns() - started_at_ns >= GOOD_RUN_NS)
 		supervisor->pause_ns = PAUSE_NS_FIRST;

@@ -155,6 +155,33 @@ static void what_two_modules_cannot_share_is_named(void **state)
 		"modules[1].region: '/dev/shm/r' is taken by modules[0]");
 }
 
+static void what_its_io_is_promised_is_checked_as_a_disks(void **state)
+{
+	static const char on_pools[] =
+		"pools:\n- {name: one, backend: ram}\n- {name: two, backend: ram, capacity: 1k}\n"
+		"modules:\n- {name: db, module: store, directory: /d, %s}\n";
+	static const struct {
+		const char *keys, *expected;
+	} cases[] = {
+		{"pool: three", "modules[0].pool: there is no pool 'three'; there is: one, two"},
+		{"slo: {weight: 3}", "modules[0]"},
+		{"pool: two, slo: {weight: 0}",
+			"modules[0].slo.weight: 0 is out of range; it must be from 1 to 10000"},
+		{"pool: two, slo: {tiers: [{burst: 0, rate: 1, within: 1s}]}",
+			"modules[0].slo.tiers[0]"},
+		{"pool: one, slo: {tiers: [{burst: 1, rate: 1, within: 1s}]}",
+			"pools[0]: 'capacity' is missing; disks and modules with tiers need it"},
+		{"pool: two, slo: {tiers: [{burst: 100, rate: 2000, within: 1s}]}",
+			"pools[1].capacity: "},
+	};
+	char text[512];
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, on_pools, cases[i].keys);
+		assert_refused(text, cases[i].expected);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +190,7 @@ int main(void)
 		cmocka_unit_test(wrong_values_are_named),
 		cmocka_unit_test(a_module_is_a_name_or_a_whole_path),
 		cmocka_unit_test(what_two_modules_cannot_share_is_named),
+		cmocka_unit_test(what_its_io_is_promised_is_checked_as_a_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

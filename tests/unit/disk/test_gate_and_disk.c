@@ -5,6 +5,7 @@
 #include <linux/virtio_blk.h>
 #include <sys/eventfd.h>
 
+#include "base/counter.h"
 #include "disk/disk_private.h"
 
 #define READS 8u
@@ -76,7 +77,7 @@ static void a_disks_promise_comes_before_what_a_module_was_not_promised(void **s
 	read_disk();
 	while (reads_in_flight() < READS)
 		usleep(100);
-	assert_int_equal(disk_audit(disk, 0)->requests, 0);
+	assert_int_equal(counter_get(&disk_audit(disk, 0)->requests), 0);
 
 	__atomic_store_n(&end->region->slots[0].state, GATE_ENDED, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&end->region->posted, 1, __ATOMIC_SEQ_CST);
@@ -85,8 +86,8 @@ static void a_disks_promise_comes_before_what_a_module_was_not_promised(void **s
 		count += (unsigned)driver_ring_poll(&pair.driver, done, READS);
 	/* One of the module's is at the device by now, and none but the first is done. */
 	assert_int_equal(statistics_of(end).reads, 1);
-	assert_int_equal(disk_audit(disk, 0)->requests, READS);
-	assert_int_equal(disk_audit(disk, 0)->missed, 0);
+	assert_int_equal(counter_get(&disk_audit(disk, 0)->requests), READS);
+	assert_int_equal(counter_get(&disk_audit(disk, 0)->missed), 0);
 }
 
 int main(void)
