@@ -1,6 +1,7 @@
 #include "database.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 
 #define LOG_FILE_BYTES_MAX (4u << 20)
 #define LOG_FILES_MAX 4u
@@ -8,6 +9,10 @@
 #define BLOCK_BYTES (16u << 10)
 #define WRITE_BUFFER_BYTES_MAX (64u << 20) /* of one of them */
 #define WRITE_BUFFERS 4u
+#define FILES_MAX 65536
+#define BLOCK_CACHE_TIER 1
+#define LOG_LEVEL_FATAL_ONLY 4
+#define KEYS_SKIPPED_MAX 1000u /* deleted ones, that a scan passes where it must not wait */
 
 /* ---- what RocksDB says, as statuses ---- */
 
@@ -56,6 +61,16 @@ static void set_table_options(rocksdb_options_t *options, rocksdb_cache_t *cache
 	rocksdb_block_based_options_destroy(table);
 }
 
+/* Half of what the process may have: others are logs, and files that come and go. */
+static int files_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur > FILES_MAX)
+		return FILES_MAX / 2;
+	return (int)limit.rlim_cur / 2;
+}
+
 static rocksdb_options_t *options_of(const struct database_config *config, rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *options = rocksdb_options_create();
@@ -72,6 +87,9 @@ static rocksdb_options_t *options_of(const struct database_config *config, rocks
 	rocksdb_options_set_avoid_unnecessary_blocking_io(options, 1);
 	rocksdb_options_set_compression(options, rocksdb_lz4_compression);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
+	rocksdb_options_set_max_open_files(options, files_max());
+	/* What fails is said by statuses. Debian's RocksDB aborts if its log has no room on the device for its second message about that. */
+	rocksdb_options_set_info_log_level(options, LOG_LEVEL_FATAL_ONLY);
 	rocksdb_options_set_max_log_file_size(options, LOG_FILE_BYTES_MAX);
 	rocksdb_options_set_keep_log_file_num(options, LOG_FILES_MAX);
 	set_table_options(options, cache);
@@ -157,6 +175,32 @@ int database_write(struct database *database, rocksdb_writebatch_t *batch, unsig
 	return outcome;
 }
 
+rocksdb_readoptions_t *database_read_options(bool may_wait)
+{
+	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+
+	rocksdb_readoptions_set_ignore_range_deletions(options, 1);
+	if (may_wait)
+		return options;
+	rocksdb_readoptions_set_read_tier(options, BLOCK_CACHE_TIER);
+	rocksdb_readoptions_set_max_skippable_internal_keys(options, KEYS_SKIPPED_MAX);
+	return options;
+}
+
+/*
+ * RocksDB 7.8 says of a key whose file it must not open that the value is empty (facebook/rocksdb#12443). Values that are empty
+ * indeed are read where it may wait.
+ */
+static bool is_doubtful(const rocksdb_readoptions_t *options, const rocksdb_pinnableslice_t *value)
+{
+	size_t bytes;
+
+	if (rocksdb_readoptions_get_read_tier((rocksdb_readoptions_t *)options) != BLOCK_CACHE_TIER)
+		return false;
+	(void)rocksdb_pinnableslice_value(value, &bytes);
+	return !bytes;
+}
+
 int database_get(struct database *database, const rocksdb_readoptions_t *options, struct bytes key,
 	rocksdb_pinnableslice_t **value, struct explanation *explanation)
 {
@@ -165,5 +209,11 @@ int database_get(struct database *database, const rocksdb_readoptions_t *options
 	*value = rocksdb_get_pinned(database->db, options, key.data, key.bytes, &message);
 	if (message)
 		return database_outcome(message, explanation);
-	return *value ? STORE_OK : STORE_NOT_FOUND;
+	if (!*value)
+		return STORE_NOT_FOUND;
+	if (!is_doubtful(options, *value))
+		return STORE_OK;
+	rocksdb_pinnableslice_destroy(*value);
+	*value = NULL;
+	return OUTCOME_WOULD_WAIT;
 }

@@ -56,6 +56,14 @@ int database_outcome(char *message, struct explanation *explanation);
 int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
 	struct explanation *explanation);
 
+/*
+ * What to read with. Deletions of ranges are not looked at: only spaces that nobody reads any more are deleted so, and an iterator of
+ * RocksDB 7.8 that does look leaves out a file that it cannot read, without an error (facebook/rocksdb#11782).
+ *
+ * @may_wait: or what is not in memory is OUTCOME_WOULD_WAIT
+ */
+rocksdb_readoptions_t *database_read_options(bool may_wait);
+
 /* Returns an outcome, with `*value` to be destroyed, or STORE_NOT_FOUND. */
 int database_get(struct database *database, const rocksdb_readoptions_t *options, struct bytes key,
 	rocksdb_pinnableslice_t **value, struct explanation *explanation);

@@ -69,7 +69,7 @@ int record_each(struct database *database, enum record_kind kind,
 	int (*visit)(void *context, struct bytes name, struct bytes value, struct error *error),
 	void *context, struct error *error)
 {
-	rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+	rocksdb_readoptions_t *options = database_read_options(true);
 	rocksdb_iterator_t *iterator = rocksdb_create_iterator(database->db, options);
 	const int failure = visit_all(iterator, record_key(kind), visit, context, error);
 

@@ -38,6 +38,16 @@ static int forget(struct database *database, const struct space_range *range)
 	return outcome;
 }
 
+/* Rewrite files that have something else, too; others may be compacted meanwhile. */
+static void compact(struct database *database, const char *first, const char *end)
+{
+	rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+
+	rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
+	rocksdb_compact_range_opt(database->db, options, first, SPACE_BYTES, end, SPACE_BYTES);
+	rocksdb_compactoptions_destroy(options);
+}
+
 static bool is_ending(struct reclaimer *reclaimer)
 {
 	bool ending;
@@ -62,8 +72,9 @@ static int reclaim(struct reclaimer *reclaimer, const struct space_range *range)
 		log_warning("store: space is not reclaimed: %s", explanation.text);
 		return STORE_IO_ERROR;
 	}
-	rocksdb_compact_range(database->db, first, sizeof first, end, sizeof end);
-	return forget(database, range);
+	compact(database, first, end);
+	/* It may have been interrupted, to end. */
+	return is_ending(reclaimer) ? STORE_OK : forget(database, range);
 }
 
 static void reclaim_all(struct reclaimer *reclaimer)

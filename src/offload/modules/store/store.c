@@ -9,8 +9,6 @@
 
 #include "store_options.h"
 
-#define KEYS_SKIPPED_MAX 1000u /* deleted ones, that a scan passes where it must not wait */
-
 static struct transaction_environment environment_of(struct store *store)
 {
 	return (struct transaction_environment){.database = &store->database,
@@ -137,9 +135,7 @@ int session_open(struct store *store, struct session **session)
 		return -ENOMEM;
 	new->store = store;
 	for (int may_wait = 0; may_wait < 2; may_wait++)
-		new->read_options[may_wait] = rocksdb_readoptions_create();
-	rocksdb_readoptions_set_read_tier(new->read_options[0], 1); /* kBlockCacheTier */
-	rocksdb_readoptions_set_max_skippable_internal_keys(new->read_options[0], KEYS_SKIPPED_MAX);
+		new->read_options[may_wait] = database_read_options(may_wait);
 	__atomic_add_fetch(&store->sessions, 1, __ATOMIC_RELAXED);
 	*session = new;
 	return 0;
