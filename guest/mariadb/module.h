@@ -1,0 +1,25 @@
+/*
+ * The way to the storage module: one channel for the whole server, opened when it is first needed.
+ */
+#ifndef SLUICE_GUEST_MARIADB_MODULE_H
+#define SLUICE_GUEST_MARIADB_MODULE_H
+
+#include "channel/channel_client.h"
+#include "store/store_client.h"
+
+void module_init();
+
+/* All clients are closed. */
+void module_end();
+
+/*
+ * A client of the storage module, which the caller closes with store_client_close. Any thread.
+ *
+ * Returns 0, or a negative errno; what is wrong then is in the server's log, once in a row.
+ */
+int module_connect(struct store_client **client);
+
+/* Zeros if there is no channel. Any thread. */
+void module_counters(struct channel_counters *counters);
+
+#endif

@@ -1,0 +1,206 @@
+"""A private MariaDB with the engine, and sluiced with the storage module: started, killed, restarted, asked.
+
+The server is the one that guest/mariadb/build unpacked beside the engine; nothing of the system's is used.
+"""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
+MARIADB = os.path.join(BUILD, "mariadb")
+SERVER = os.path.join(MARIADB, "server", "usr")
+SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
+STORE = os.path.join(BUILD, "src", "offload", "modules", "store", "store.so")
+USER = "mysql"
+cannot_be_had = 77
+
+
+def build_engine():
+    """Returns why there is none, or None."""
+    run = subprocess.run([os.path.join(ROOT, "guest", "mariadb", "build"), MARIADB], capture_output=True, text=True)
+    if run.returncode == cannot_be_had:
+        return run.stderr.strip()
+    if run.returncode:
+        raise RuntimeError(run.stdout + run.stderr)
+    return None
+
+
+class Session:
+    """A connection that stays, for transactions; what it is asked may take its time."""
+
+    def __init__(self, server, *before):
+        self.process = subprocess.Popen(server.client("--force", "--unbuffered", "test"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True)
+        self.number = 0
+        for sql in before:
+            self.ask(sql)
+
+    def send(self, sql):
+        self.number += 1
+        self.process.stdin.write(f"{sql};\nSELECT 'answer {self.number}';\n")
+        self.process.stdin.flush()
+
+    def receive(self):
+        """Lines of output, errors among them."""
+        lines = []
+        for line in self.process.stdout:
+            if line.rstrip("\n") == f"answer {self.number}":
+                return lines
+            if line.strip().strip("-") and not line.startswith(("SELECT 'answer",)):
+                lines.append(line.rstrip("\n"))
+        raise EOFError(lines)
+
+    def ask(self, sql):
+        self.send(sql)
+        return self.receive()
+
+    def error(self, sql):
+        """Its number, or 0."""
+        for line in self.ask(sql):
+            if line.startswith("ERROR "):
+                return int(line.split()[1])
+        return 0
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(timeout=20)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+
+def give_to_user(path):
+    account = pwd.getpwnam(USER)
+    os.chown(path, account.pw_uid, account.pw_gid)
+
+
+class Module:
+    """sluiced, with the storage module in `directory`."""
+
+    def __init__(self, directory, options=""):
+        self.directory = str(directory)
+        os.makedirs(self.path("store"), exist_ok=True)
+        give_to_user(self.path("store"))
+        os.chmod(self.directory, 0o755)
+        self.channel, self.control = self.path("store.sock"), self.path("control.sock")
+        cpu = max(os.sched_getaffinity(0))
+        with open(self.path("sluice.yaml"), "w") as file:
+            file.write("modules:\n"
+                       f"  - name: store\n    module: {STORE}\n    directory: {self.path('store')}\n"
+                       f"    socket: {self.channel}\n    cpu: {cpu}\n    poll: 20us\n    connections: 200\n    user: {USER}\n{options}")
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def start(self):
+        self.log = open(self.path("sluiced.log"), "ab")
+        self.process = subprocess.Popen([SLUICED, "--config", self.path("sluice.yaml"), "--control", self.control],
+                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
+        os.chmod(self.channel, 0o666)
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(timeout=30)
+        self.log.close()
+
+    def restart_module(self):
+        """Kills the module's process, as the kernel's OOM killer does it; sluiced starts it again."""
+        for pid in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split():
+            os.kill(int(pid), signal.SIGKILL)
+        time.sleep(0.3)
+        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
+        os.chmod(self.channel, 0o666)
+
+    def ask(self, method, **parameters):
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.settimeout(10)
+            stream.connect(self.control)
+            stream.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+                           + b"\n")
+            return json.loads(stream.makefile().readline())
+
+
+class Server:
+    """mariadbd on a data directory of its own, with a module's channel."""
+
+    def __init__(self, directory, channel, *options):
+        self.directory, self.options = str(directory), options
+        self.data, self.socket = self.path("data"), self.path("mariadb.sock")
+        self.channel = channel
+        self.process = None
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def install(self):
+        os.makedirs(self.directory, exist_ok=True)
+        os.chmod(self.directory, 0o755)
+        shutil.rmtree(self.data, ignore_errors=True)
+        os.makedirs(self.data)
+        give_to_user(self.data)
+        give_to_user(self.directory)
+        subprocess.run([os.path.join(SERVER, "bin", "mariadb-install-db"), "--no-defaults", f"--user={USER}",
+                        f"--datadir={self.data}", f"--basedir={SERVER}", "--auth-root-authentication-method=normal"],
+                       check=True, stdout=subprocess.DEVNULL)
+        return self
+
+    def start(self):
+        self.log = self.path("mariadbd.log")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(SERVER, "sbin", "mariadbd"), "--no-defaults", f"--user={USER}", f"--datadir={self.data}",
+                 f"--basedir={SERVER}", f"--lc-messages-dir={SERVER}/share/mysql", f"--character-sets-dir={SERVER}/share/mysql/charsets",
+                 f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.path('mariadbd.pid')}",
+                 f"--plugin-dir={MARIADB}", "--plugin-load-add=ha_sluice.so", f"--sluice-channel=unix:{self.channel}",
+                 "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        wait_until(lambda: answers(self.socket), self.process, self.log)
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(timeout=60)
+
+    def client(self, *options):
+        return [os.path.join(SERVER, "bin", "mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root", "-N", "-B", *options]
+
+    def run(self, sql, database="test"):
+        """Returns (status, lines of output, error)."""
+        run = subprocess.run(self.client(database), input=sql, capture_output=True, text=True, timeout=120)
+        return run.returncode, run.stdout.splitlines(), run.stderr.strip()
+
+    def ask(self, sql, database="test"):
+        status, lines, error = self.run(sql, database)
+        assert status == 0, f"{sql}\n{error}"
+        return lines
+
+
+def answers(path):
+    for kind in socket.SOCK_STREAM, socket.SOCK_SEQPACKET:
+        try:
+            with socket.socket(socket.AF_UNIX, kind) as stream:
+                stream.connect(path)
+            return True
+        except OSError:
+            pass
+    return False
+
+
+def wait_until(is_true, process, log, limit_s=60):
+    deadline = time.monotonic() + limit_s
+    while not is_true():
+        if process.poll() is not None or time.monotonic() > deadline:
+            with open(log, errors="replace") as file:
+                raise RuntimeError(f"{process.args[0]} does not start:\n{file.read()[-3000:]}")
+        time.sleep(0.05)

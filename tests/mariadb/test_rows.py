@@ -1,0 +1,90 @@
+"""What rows are read and written as, compared with InnoDB wherever it has an answer."""
+
+import pytest
+
+COLUMNS = ["TINYINT", "SMALLINT UNSIGNED", "MEDIUMINT", "INT", "BIGINT UNSIGNED", "FLOAT", "DOUBLE", "DECIMAL(12,4)", "DATE", "TIME(3)",
+           "DATETIME(6)", "TIMESTAMP NULL", "YEAR", "CHAR(10)", "VARCHAR(100)", "BINARY(4)", "VARBINARY(50)", "TEXT", "BLOB", "BIT(11)",
+           "ENUM('1','2','30')", "SET('1','2','30')", "INET6", "UUID"]
+VALUES = {"INET6": ["::1", "fe80::2", "10::"], "UUID": [f"00000000-0000-0000-0000-00000000000{i}" for i in (1, 9, 3)],
+          "DATE": ["2001-01-01", "1999-12-31", "2020-02-29"], "TIME(3)": ["-10:00:00.5", "00:00:01", "100:00:00"],
+          "DATETIME(6)": ["2001-01-01 00:00:00.000001", "1999-12-31 1:2:3", "2020-02-29"],
+          "TIMESTAMP NULL": ["2001-01-01 00:00:00", "1999-12-31 1:2:3", "2020-02-29"], "YEAR": ["1999", "2001", "2155"]}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_is_read_and_ordered_as_by_innodb(table, column):
+    values = VALUES.get(column, ["1", "30", "2"])
+    rows = ", ".join(f"({i}, '{value}')" if column != "BIT(11)" else f"({i}, {value})" for i, value in enumerate(values))
+    length = "(20)" if column in ("TEXT", "BLOB") else ""
+    for name, engine in ("t", "SLUICE"), ("u", "InnoDB"):
+        table.ask(f"CREATE TABLE {name} (id INT PRIMARY KEY, c {column}, KEY (c{length})) ENGINE={engine};"
+                  f"INSERT INTO {name} VALUES {rows}, (100, NULL), (101, NULL)")
+    for query in ("SELECT id, HEX(c) FROM {} ORDER BY c, id", "SELECT id FROM {} FORCE INDEX (c) WHERE c IS NULL",
+                  "SELECT id FROM {} FORCE INDEX (c) WHERE c > (SELECT MIN(c) FROM {}) ORDER BY c DESC",
+                  "SELECT HEX(MIN(c)), HEX(MAX(c)), COUNT(DISTINCT c) FROM {}"):
+        assert table.ask(query.replace("{}", "t")) == table.ask(query.replace("{}", "u")), query
+
+
+@pytest.mark.parametrize("collation", ["latin1_swedish_ci", "latin1_nopad_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_bin",
+                                       "utf8mb4_nopad_bin", "utf8mb4_unicode_nopad_ci", "utf8mb4_uca1400_as_cs", "latin2_czech_cs",
+                                       "utf8mb4_german2_ci", "ucs2_general_ci"])
+def test_text_is_ordered_and_unique_as_its_collation_says(table, collation):
+    charset = collation.split("_")[0]
+    texts = ["", "a", "A", "a ", "a  b", "a\\t", "ab", "b", "B ", "ss", "zzzzzzzzzzzzzzzzzzzzzzzz", "zzzzzzzzzzzz", "zzzzzzzzzzzz\\t", "zzzzzzzzzzzz a"]
+    for name, engine in ("t", "SLUICE"), ("u", "InnoDB"):
+        table.ask(f"CREATE TABLE {name} (id INT PRIMARY KEY AUTO_INCREMENT, c VARCHAR(40) CHARACTER SET {charset} COLLATE {collation}, UNIQUE (c))"
+                  f" ENGINE={engine};" + "".join(f"INSERT IGNORE INTO {name} (c) VALUES ('{text}');" for text in texts))
+    for query in ("SELECT CONCAT('<', c, '>') FROM {} FORCE INDEX (c) ORDER BY c", "SELECT COUNT(*) FROM {} FORCE INDEX (c) WHERE c = 'A'",
+                  "SELECT HEX(c) FROM {} FORCE INDEX (c) WHERE c LIKE 'a%' ORDER BY c", "SELECT COUNT(*) FROM {} FORCE INDEX (c) WHERE c < 'zzzzzzzzzzzz'"):
+        assert table.ask(query.replace("{}", "t")) == table.ask(query.replace("{}", "u")), query
+
+
+def test_a_key_that_the_scan_goes_by_may_be_changed(table):
+    table.ask("CREATE TABLE t (a INT PRIMARY KEY, b INT, KEY (b)) ENGINE=SLUICE; INSERT INTO t SELECT seq, seq FROM seq_1_to_1000;"
+              "UPDATE t SET a = a + 200 ORDER BY a DESC; UPDATE t FORCE INDEX (b) SET b = b + 10 WHERE b > 0")
+    assert table.ask("SELECT COUNT(*), MIN(a), MAX(a), MIN(b), MAX(b) FROM t") == ["1000\t201\t1200\t11\t1010"]
+
+
+def test_rows_without_a_primary_key_keep_their_order(table):
+    table.ask("CREATE TABLE t (a INT) ENGINE=SLUICE; INSERT INTO t VALUES (3), (1), (2); DELETE FROM t WHERE a = 1")
+    assert table.ask("SELECT a FROM t") == ["3", "2"]
+
+
+def test_a_duplicate_is_named_and_undoes_its_statement_alone(table):
+    table.ask("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9), UNIQUE (b)) ENGINE=SLUICE")
+    status, _, error = table.run("BEGIN; INSERT INTO t VALUES (1, 'x'); INSERT INTO t VALUES (2, 'y'), (3, 'x')")
+    assert status and "Duplicate entry 'x' for key 'b'" in error
+    lines = table.ask("SET sql_mode=''; BEGIN; INSERT INTO t VALUES (1, 'x'); INSERT IGNORE INTO t VALUES (2, 'y'), (3, 'x');"
+                      "REPLACE INTO t VALUES (4, 'y'); INSERT INTO t VALUES (4, 'z') ON DUPLICATE KEY UPDATE b = 'w'; COMMIT; SELECT * FROM t ORDER BY a")
+    assert lines == ["1\tx", "4\tw"]
+
+
+def test_virtual_columns_are_computed(table):
+    table.ask("CREATE TABLE t (a INT PRIMARY KEY, v INT AS (a * 2) VIRTUAL, s INT AS (a * 3) STORED, KEY (s)) ENGINE=SLUICE;"
+              "INSERT INTO t (a) VALUES (1), (2), (3); UPDATE t SET a = 10 WHERE v = 4; DELETE FROM t WHERE s = 3")
+    assert table.ask("SELECT * FROM t FORCE INDEX (s) WHERE s > 0") == ["3\t6\t9", "10\t20\t30"]
+
+
+def test_an_index_on_a_virtual_column_is_refused(table):
+    status, lines, error = table.run("CREATE TABLE t (a INT PRIMARY KEY, v INT AS (a * 2) VIRTUAL, KEY (v)) ENGINE=SLUICE")
+    assert status and "Unsupported" in error
+
+
+def test_blobs_survive_a_copy_of_the_table(table):
+    table.ask("CREATE TABLE t (a INT PRIMARY KEY, b LONGBLOB) ENGINE=SLUICE; INSERT INTO t SELECT seq, REPEAT(CHAR(seq), 5000 * seq) FROM seq_1_to_50;"
+              "ALTER TABLE t ADD COLUMN c INT DEFAULT 7, ADD KEY (b(10)), ALGORITHM=COPY")
+    assert table.ask("SELECT COUNT(*), SUM(LENGTH(b)), SUM(c), SUM(b = REPEAT(CHAR(a), 5000 * a)) FROM t") == ["50\t6375000\t350\t50"]
+
+
+def test_auto_increment_goes_on_behind_explicit_values(table):
+    table.ask("CREATE TABLE t (a INT PRIMARY KEY AUTO_INCREMENT) ENGINE=SLUICE; INSERT INTO t VALUES (NULL), (10), (NULL), (NULL)")
+    assert table.ask("SELECT * FROM t") == ["1", "10", "11", "12"]
+    table.ask("TRUNCATE t; INSERT INTO t VALUES (NULL)")
+    assert table.ask("SELECT * FROM t") == ["1"]
+
+
+def test_bits_that_are_a_key_can_be_changed(table):
+    table.ask("CREATE TABLE t (a BIT(8) PRIMARY KEY, b BIT(3), KEY (b)) ENGINE=SLUICE; INSERT INTO t VALUES (0, 1), (10, 2), (20, 3);"
+              "UPDATE IGNORE t SET a = 0 WHERE a = 10; UPDATE t SET a = 30, b = 4 WHERE a = 20")
+    assert table.ask("SELECT HEX(a), HEX(b) FROM t ORDER BY a") == ["0\t1", "A\t2", "1E\t4"]
+    assert table.ask("SELECT HEX(a), HEX(b) FROM t FORCE INDEX (b) WHERE b >= 3; CHECK TABLE t") == ["1E\t4", "test.t\tcheck\tstatus\tOK"]
