@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
+.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -15,6 +15,10 @@ demo: dependencies all
 # Three hosts behind a switch, a victim and an aggressor, without and with Gatekeeper; needs root.
 demo-net: dependencies all
 	@demo/net
+
+# The same transactions on two engines of one MariaDB: InnoDB on a disk, and one that runs on the host. Counts what leaves the guest.
+demo-db: dependencies all
+	@demo/db
 
 # Everything: unit tests, the same under ASan, UBSan and TSan, clang-format and clang-tidy, guests in QEMU, and the split
 # VMM in a machine with KVM, which QEMU emulates where there is no /dev/kvm.
