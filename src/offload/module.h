@@ -1,8 +1,8 @@
 /*
  * What a module is: a shared object that the module host loads, which exports `sluice_module`.
  *
- * Theory of operation. The host calls `open`, once, in a process of the module's own; then it is shut in (own user, no network, no
- * files outside its directory, few system calls), and clients come. A connection has one request at a time. The host's
+ * Theory of operation. The host loads the module in a process of the module's own and shuts that in: own user, no network, no
+ * files outside its directory, few system calls. Then it calls `open`, once, and clients come. A connection has one request at a time. The host's
  * poller calls `handle` itself, with `may_wait` false: the quick way, for what is in memory. A module that would have to wait, for a
  * lock, a device or anything else, changes nothing and returns MODULE_WOULD_WAIT; the host then calls it again for the same request on a
  * thread where it may, and other connections go on meanwhile. So `handle` must be safe for several threads with different
@@ -48,7 +48,7 @@ struct module_option {
 /* What `open` is told. */
 struct module_setup {
 	const char *
-		directory; /* the module's own, an absolute path; the only place where it may read and write once it is open */
+		directory; /* the module's own, an absolute path; the only place where it may read and write */
 	const struct module_option *options; /* as configured */
 	size_t option_count;
 	size_t memory_bytes_max; /* how much the module's process may use, or 0 if there is no limit */
