@@ -18,7 +18,7 @@ MARIADB = os.path.join(BUILD, "mariadb")
 SERVER = os.path.join(MARIADB, "server", "usr")
 SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
 STORE = os.path.join(BUILD, "src", "offload", "modules", "store", "store.so")
-USER = "mysql"
+USER = "nobody"  # whom every machine has
 cannot_be_had = 77
 
 
