@@ -50,6 +50,24 @@ const char *cli_only_argument(int argc, char **argv, const char *what)
 	return NULL;
 }
 
+int cli_print_all(const struct cli *cli, int argc, const char *command, const char *method,
+	void (*show)(const json_t *result))
+{
+	if (argc > 1)
+		return cli_misuse("'sluice %s' takes no arguments", command);
+	return cli_print(cli, cli_call(cli, method, json_object()), show);
+}
+
+int cli_print_named(const struct cli *cli, int argc, char **argv, const char *what,
+	const char *method, void (*show)(const json_t *result))
+{
+	const char *name = cli_only_argument(argc, argv, what);
+
+	if (!name)
+		return EXIT_USAGE;
+	return cli_print(cli, cli_call(cli, method, json_pack("{s:s}", "name", name)), show);
+}
+
 uint64_t cli_number(const json_t *object, const char *key)
 {
 	return (uint64_t)json_integer_value(json_object_get(object, key));

@@ -36,6 +36,17 @@ int cli_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The one argument that a command takes; NULL (complained about) if there is not exactly one. */
 const char *cli_only_argument(int argc, char **argv, const char *what);
 
+/*
+ * Commands that ask and print, without arguments, or with a name as the only one. Return the exit status.
+ *
+ * @command: as it is typed, for the complaint
+ * @what: that the name is of, likewise
+ */
+int cli_print_all(const struct cli *cli, int argc, const char *command, const char *method,
+	void (*show)(const json_t *result));
+int cli_print_named(const struct cli *cli, int argc, char **argv, const char *what,
+	const char *method, void (*show)(const json_t *result));
+
 /* Values of a JSON object; 0 and "" for what is missing. */
 uint64_t cli_number(const json_t *object, const char *key);
 double cli_real(const json_t *object, const char *key);

@@ -31,9 +31,7 @@ static void show_list(const json_t *disks)
 
 int command_disk_list(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice disk list' takes no arguments");
-	return cli_print(cli, cli_call(cli, "disk.list", json_object()), show_list);
+	return cli_print_all(cli, argc, "disk list", "disk.list", show_list);
 }
 
 static void show_disk(const json_t *disk)
@@ -43,12 +41,7 @@ static void show_disk(const json_t *disk)
 
 int command_disk_show(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "disk");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(
-		cli, cli_call(cli, "disk.show", json_pack("{s:s}", "name", name)), show_disk);
+	return cli_print_named(cli, argc, argv, "disk", "disk.show", show_disk);
 }
 
 static void show_added(const json_t *disk)

@@ -48,9 +48,7 @@ static void show_pools(const json_t *pools)
 
 int command_pool_list(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice pool list' takes no arguments");
-	return cli_print(cli, cli_call(cli, "pool.list", json_object()), show_pools);
+	return cli_print_all(cli, argc, "pool list", "pool.list", show_pools);
 }
 
 static void add_sidecore(struct table *table, const json_t *sidecore)
@@ -88,9 +86,7 @@ static void show_sidecores(const json_t *sidecores)
 
 int command_sidecore_list(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice sidecore list' takes no arguments");
-	return cli_print(cli, cli_call(cli, "sidecore.list", json_object()), show_sidecores);
+	return cli_print_all(cli, argc, "sidecore list", "sidecore.list", show_sidecores);
 }
 
 /* What the device does, and what admission takes for granted. */
@@ -151,12 +147,7 @@ static void show_pool(const json_t *pool)
 
 int command_pool_show(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "pool");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(
-		cli, cli_call(cli, "pool.show", json_pack("{s:s}", "name", name)), show_pool);
+	return cli_print_named(cli, argc, argv, "pool", "pool.show", show_pool);
 }
 
 static void show_nothing(const json_t *result)
@@ -165,9 +156,7 @@ static void show_nothing(const json_t *result)
 
 int command_reload(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice reload' takes no arguments");
-	return cli_print(cli, cli_call(cli, "reload", json_object()), show_nothing);
+	return cli_print_all(cli, argc, "reload", "reload", show_nothing);
 }
 
 static void show_text(const json_t *text)
@@ -177,9 +166,7 @@ static void show_text(const json_t *text)
 
 int command_export(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice export' takes no arguments");
-	return cli_print(cli, cli_call(cli, "configuration.show", json_object()), show_text);
+	return cli_print_all(cli, argc, "export", "configuration.show", show_text);
 }
 
 /* Where this host finds the others; nothing if the configuration lists them. */
@@ -210,7 +197,5 @@ static void show_status(const json_t *status)
 
 int command_status(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice status' takes no arguments");
-	return cli_print(cli, cli_call(cli, "daemon.status", json_object()), show_status);
+	return cli_print_all(cli, argc, "status", "daemon.status", show_status);
 }

@@ -10,9 +10,7 @@ static void show_list(const json_t *modules)
 
 int command_module_list(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice module list' takes no arguments");
-	return cli_print(cli, cli_call(cli, "module.list", json_object()), show_list);
+	return cli_print_all(cli, argc, "module list", "module.list", show_list);
 }
 
 static void show_module(const json_t *module)
@@ -22,12 +20,7 @@ static void show_module(const json_t *module)
 
 int command_module_show(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "module");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(
-		cli, cli_call(cli, "module.show", json_pack("{s:s}", "name", name)), show_module);
+	return cli_print_named(cli, argc, argv, "module", "module.show", show_module);
 }
 
 static void show_restarted(const json_t *result)
@@ -37,10 +30,5 @@ static void show_restarted(const json_t *result)
 
 int command_module_restart(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "module");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(cli, cli_call(cli, "module.restart", json_pack("{s:s}", "name", name)),
-		show_restarted);
+	return cli_print_named(cli, argc, argv, "module", "module.restart", show_restarted);
 }

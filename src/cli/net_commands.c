@@ -10,7 +10,5 @@ static void show_network(const json_t *network)
 
 int command_net_show(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice net show' takes no arguments");
-	return cli_print(cli, cli_call(cli, "net.show", json_object()), show_network);
+	return cli_print_all(cli, argc, "net show", "net.show", show_network);
 }

@@ -50,9 +50,7 @@ static void show_list(const json_t *nics)
 
 int command_nic_list(const struct cli *cli, int argc, char **argv)
 {
-	if (argc > 1)
-		return cli_misuse("'sluice nic list' takes no arguments");
-	return cli_print(cli, cli_call(cli, "nic.list", json_object()), show_list);
+	return cli_print_all(cli, argc, "nic list", "nic.list", show_list);
 }
 
 static void show_nic(const json_t *nic)
@@ -62,12 +60,7 @@ static void show_nic(const json_t *nic)
 
 int command_nic_show(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "vNIC");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(
-		cli, cli_call(cli, "nic.show", json_pack("{s:s}", "name", name)), show_nic);
+	return cli_print_named(cli, argc, argv, "vNIC", "nic.show", show_nic);
 }
 
 static void show_added(const json_t *nic)
@@ -121,10 +114,5 @@ static void show_removed(const json_t *result)
 
 int command_nic_remove(const struct cli *cli, int argc, char **argv)
 {
-	const char *name = cli_only_argument(argc, argv, "vNIC");
-
-	if (!name)
-		return EXIT_USAGE;
-	return cli_print(
-		cli, cli_call(cli, "nic.remove", json_pack("{s:s}", "name", name)), show_removed);
+	return cli_print_named(cli, argc, argv, "vNIC", "nic.remove", show_removed);
 }
