@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "control/control_client.h"
+#include "control/socket/control_client.h"
 
 json_t *cli_call(const struct cli *cli, const char *method, json_t *params)
 {

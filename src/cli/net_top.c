@@ -16,7 +16,7 @@
 #include "cli/command.h"
 #include "cli/nic_show.h"
 #include "cli/watch_options.h"
-#include "control/control_client.h"
+#include "control/socket/control_client.h"
 
 #define FLOWS_SHOWN 10 /* of each vNIC */
 

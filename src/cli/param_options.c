@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/command.h"
-#include "control/suggest.h"
 
 bool param_take_text(json_t *object, const struct param_option *option, char *text)
 {

@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/suggest.h"
 #include "cli/bench_disk.h"
 #include "cli/bench_exits.h"
 #include "cli/command.h"
 #include "cli/help.h"
-#include "control/run_directory.h"
-#include "control/suggest.h"
+#include "control/socket/run_directory.h"
 
 #define NAME_BYTES_MAX 64
 

@@ -7,7 +7,7 @@
 #include "cli/vm_described.h"
 #include "cli/vm_find.h"
 #include "cli/vm_show.h"
-#include "control/configuration.h"
+#include "control/configuration/configuration.h"
 
 static void show_list(const json_t *vms)
 {

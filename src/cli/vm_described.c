@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "cli/command.h"
-#include "control/configuration.h"
-#include "control/vm_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/vm_values.h"
 
 static bool has(const json_t *vms, const char *name)
 {

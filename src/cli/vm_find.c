@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "control/control_client.h"
-#include "control/run_directory.h"
+#include "control/socket/control_client.h"
+#include "control/socket/run_directory.h"
 
 #define SUFFIX ".sock"
 

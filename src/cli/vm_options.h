@@ -4,8 +4,8 @@
 
 #include <jansson.h>
 
-#include "control/problems.h"
-#include "control/vm_description.h"
+#include "control/configuration/problems.h"
+#include "control/vm/vm_description.h"
 
 struct vm_options {
 	const char *name;    /* of a VM in the configuration; NULL: there is none */

@@ -14,11 +14,11 @@
 #include "cli/vm_console.h"
 #include "cli/vm_options.h"
 #include "cli/vm_sockets.h"
-#include "control/configuration.h"
-#include "control/references.h"
-#include "control/run_directory.h"
-#include "control/vm_exit_status.h"
-#include "control/vm_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/references.h"
+#include "control/configuration/vm_values.h"
+#include "control/socket/run_directory.h"
+#include "control/vm/vm_exit_status.h"
 
 static int fail(const struct error *error)
 {

@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "cli/command.h"
-#include "control/control_client.h"
-#include "control/run_directory.h"
+#include "control/socket/control_client.h"
+#include "control/socket/run_directory.h"
 
 /* How each kind is asked about, and what its socket is called when nobody says otherwise. */
 static const struct {

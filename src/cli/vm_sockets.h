@@ -3,7 +3,7 @@
 #define SLUICE_CLI_VM_SOCKETS_H
 
 #include "base/error.h"
-#include "control/vm_description.h"
+#include "control/vm/vm_description.h"
 
 /*
  * Fill in the sockets of all devices that are known by name: sluiced is asked; when there is none, it is

@@ -9,8 +9,8 @@
 #include "cli/vm_find.h"
 #include "cli/vm_stat_show.h"
 #include "cli/watch_options.h"
-#include "control/control_client.h"
-#include "control/vm_description.h"
+#include "control/socket/control_client.h"
+#include "control/vm/vm_description.h"
 
 /* ---- I/Os, which sluiced counts ---- */
 

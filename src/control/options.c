@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "control/configuration.h"
+#include "control/configuration/configuration.h"
 
 const char options_help[] =
 	"Usage: sluiced [--config FILE] [--control SOCKET]\n"

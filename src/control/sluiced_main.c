@@ -10,15 +10,15 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "control/control_server.h"
-#include "control/control_values.h"
-#include "control/host.h"
-#include "control/methods.h"
-#include "control/metrics.h"
-#include "control/metrics_server.h"
+#include "control/configuration/control_values.h"
+#include "control/host/host.h"
+#include "control/methods/methods.h"
+#include "control/metrics/metrics.h"
+#include "control/metrics/metrics_server.h"
 #include "control/options.h"
-#include "control/run_directory.h"
 #include "control/service_notify.h"
+#include "control/socket/control_server.h"
+#include "control/socket/run_directory.h"
 
 /* What QEMU's interface for vhost-user programs wants printed. */
 static int print_capabilities(void)

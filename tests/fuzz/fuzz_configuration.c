@@ -1,7 +1,7 @@
 /* sluice.yaml from anywhere: every text ends in a configuration or in problems, never in a crash. */
 #include <stdlib.h>
 
-#include "control/configuration.h"
+#include "control/configuration/configuration.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

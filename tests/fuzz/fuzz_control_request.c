@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
-#include "control/network_values.h"
-#include "control/rpc.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/network_values.h"
+#include "control/socket/rpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

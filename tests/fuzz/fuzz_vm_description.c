@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
-#include "control/vm_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/vm_values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 #ifndef SLUICE_VMM_PROCESS_VM_CONTROL_H
 #define SLUICE_VMM_PROCESS_VM_CONTROL_H
 
-#include "control/control_server.h"
-#include "control/vm_description.h"
+#include "control/socket/control_server.h"
+#include "control/vm/vm_description.h"
 #include "vmm/process/vm_life.h"
 #include "vmm/process/vm_power.h"
 

@@ -19,8 +19,8 @@
 
 #include "base/clock.h"
 #include "base/log_source.h"
-#include "control/run_directory.h"
-#include "control/vm_exit_status.h"
+#include "control/socket/run_directory.h"
+#include "control/vm/vm_exit_status.h"
 #include "vmm/process/vm_control.h"
 #include "vmm/process/vm_sandbox.h"
 

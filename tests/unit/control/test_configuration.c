@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
-#include "control/references.h"
-#include "control/values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/references.h"
+#include "control/configuration/values.h"
 
 static const char full_text[] =
 	"control: {socket: /run/sluice/control.sock, group: disk}\n"

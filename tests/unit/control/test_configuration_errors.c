@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
+#include "control/configuration/configuration.h"
 
 /* What `sluiced --check` prints for a text; to be freed. */
 static char *complaint(const char *text, size_t length)

@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control/control_client.h"
-#include "control/control_server.h"
+#include "control/socket/control_client.h"
+#include "control/socket/control_server.h"
 
 #define FLOOD_BYTES (4u << 20)
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/host.h"
+#include "control/host/host.h"
 
 struct fixture {
 	char directory[32];

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "../disk/backend_testing.h"
-#include "control/host.h"
-#include "control/methods.h"
+#include "control/host/host.h"
+#include "control/methods/methods.h"
 
 #define DEVICE_BYTES (1u << 20)
 

@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/histogram.h"
-#include "control/exposition.h"
-#include "control/metrics.h"
-#include "control/metrics_server.h"
+#include "control/metrics/exposition.h"
+#include "control/metrics/metrics.h"
+#include "control/metrics/metrics_server.h"
 
 struct sample {
 	uint64_t count;

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
-#include "control/module_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/module_values.h"
 #include "sidecore/sidecore.h"
 
 /* All that is wrong with a configuration, as one text, to be freed; with *configuration if that is nothing. */

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "control/cluster_values.h"
-#include "control/configuration.h"
-#include "control/network_values.h"
+#include "control/configuration/cluster_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/network_values.h"
 
 #define NETWORK                                                                      \
 	"network: {host: h1, uplink: up0, link: 1Gbit, key: /k, hosts: [{name: h1, " \

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "../gatekeeper/own_network.h"
-#include "control/host.h"
-#include "control/methods.h"
-#include "control/metrics.h"
-#include "control/run_directory.h"
+#include "control/host/host.h"
+#include "control/methods/methods.h"
+#include "control/metrics/metrics.h"
+#include "control/socket/run_directory.h"
 
 struct fixture {
 	char directory[32];

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/rpc.h"
+#include "control/socket/rpc.h"
 
 static unsigned calls;
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control/configuration.h"
-#include "control/vm_values.h"
+#include "control/configuration/configuration.h"
+#include "control/configuration/vm_values.h"
 
 static const char full_text[] = "name: db\n"
 				"memory: 1GiB\n"

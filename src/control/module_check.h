@@ -1,9 +1,0 @@
-/* A step of configuration_check: the modules. */
-#ifndef SLUICE_CONTROL_MODULE_CHECK_H
-#define SLUICE_CONTROL_MODULE_CHECK_H
-
-#include "control/configuration.h"
-
-void module_check(const struct configuration *configuration, struct problems *problems);
-
-#endif
