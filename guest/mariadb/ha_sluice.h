@@ -21,7 +21,7 @@
 
 class ha_sluice final : public handler
 {
-public:
+      public:
 	ha_sluice(handlerton *engine, TABLE_SHARE *table);
 	~ha_sluice() override;
 
@@ -59,14 +59,16 @@ public:
 	int cmp_ref(const uchar *one, const uchar *other) override;
 	int index_init(uint index, bool is_sorted) override;
 	int index_end() override;
-	int index_read_map(uchar *buffer, const uchar *key, key_part_map parts, enum ha_rkey_function how) override;
+	int index_read_map(uchar *buffer, const uchar *key, key_part_map parts,
+		enum ha_rkey_function how) override;
 	int index_read_last_map(uchar *buffer, const uchar *key, key_part_map parts) override;
 	int index_next(uchar *buffer) override;
 	int index_next_same(uchar *buffer, const uchar *key, uint key_bytes) override;
 	int index_prev(uchar *buffer) override;
 	int index_first(uchar *buffer) override;
 	int index_last(uchar *buffer) override;
-	int read_range_first(const key_range *start, const key_range *end, bool is_equal, bool is_sorted) override;
+	int read_range_first(const key_range *start, const key_range *end, bool is_equal,
+		bool is_sorted) override;
 	int read_range_next() override;
 
 	/* handler_write.cc: rows */
@@ -75,8 +77,8 @@ public:
 	int delete_row(const uchar *record) override;
 	void start_bulk_insert(ha_rows rows, uint flags) override;
 	int end_bulk_insert() override;
-	void get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count, ulonglong *first,
-		ulonglong *reserved) override;
+	void get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count,
+		ulonglong *first, ulonglong *reserved) override;
 
 	/* Write the rows that wait. Returns an error of the server's. */
 	int bulk_write();
@@ -89,12 +91,13 @@ public:
 
 	/* handler_statistics.cc */
 	int info(uint what) override;
-	ha_rows records_in_range(uint index, const key_range *least, const key_range *most, page_range *pages) override;
+	ha_rows records_in_range(uint index, const key_range *least, const key_range *most,
+		page_range *pages) override;
 	int analyze(THD *thd, HA_CHECK_OPT *options) override;
 	int check(THD *thd, HA_CHECK_OPT *options) override;
 	int optimize(THD *thd, HA_CHECK_OPT *options) override;
 
-private:
+      private:
 	bool has_primary_key() const
 	{
 		return table_share->primary_key != MAX_KEY;
@@ -125,16 +128,18 @@ private:
 
 	/* Writing. */
 	bool is_entry_unique(uint index, bool has_null) const;
-	bool encode_entry(uint index, const uchar *record, const std::string &primary, std::string *to) const;
+	bool encode_entry(
+		uint index, const uchar *record, const std::string &primary, std::string *to) const;
 	int encode_primary(const uchar *record, std::string *to, bool is_new);
 	int add_insert(const uchar *record, const std::string &primary);
-	int add_entry(uint index, const std::string &entry, bool is_unique, const std::string &primary);
+	int add_entry(
+		uint index, const std::string &entry, bool is_unique, const std::string &primary);
 	int add_row(const std::string &primary, bool is_insert);
 	int add_delete(const uchar *record, const std::string &primary);
-	int add_index_update(uint index, const uchar *old_record, const std::string &old_primary, const uchar *new_record,
-		const std::string &new_primary);
-	int add_update(const uchar *old_record, const std::string &old_primary, const uchar *new_record,
-		const std::string &new_primary);
+	int add_index_update(uint index, const uchar *old_record, const std::string &old_primary,
+		const uchar *new_record, const std::string &new_primary);
+	int add_update(const uchar *old_record, const std::string &old_primary,
+		const uchar *new_record, const std::string &new_primary);
 	int begin_batch();
 	int write_batch();
 	int find_duplicate(uint32_t change);

@@ -16,7 +16,7 @@
 
 class key_codec
 {
-public:
+      public:
 	explicit key_codec(KEY *key);
 
 	/*
@@ -45,7 +45,7 @@ public:
 		return key->user_defined_key_parts;
 	}
 
-private:
+      private:
 	enum class kind { INTEGER, SORTED, IMAGE, TEXT };
 
 	struct part {
@@ -55,7 +55,8 @@ private:
 	};
 
 	static part make_part(KEY_PART_INFO *info);
-	const uchar *encode_part(const part &one, const uchar *search, std::string *to, bool *is_null) const;
+	const uchar *encode_part(
+		const part &one, const uchar *search, std::string *to, bool *is_null) const;
 	static void encode_value(const part &one, const uchar *value, std::string *to);
 
 	KEY *key;

@@ -14,7 +14,7 @@
 
 class key_text
 {
-public:
+      public:
 	/* @bytes: how many of a column are part of the key */
 	key_text(CHARSET_INFO *charset, unsigned bytes);
 
@@ -24,7 +24,7 @@ public:
 	/* The most bytes that encode appends. */
 	size_t encoded_bytes_max() const;
 
-private:
+      private:
 	enum class order { PADDED, UNPADDED, FIXED };
 
 	size_t weigh(const uchar *text, size_t bytes, std::string *weights) const;

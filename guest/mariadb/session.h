@@ -31,11 +31,13 @@ struct session {
 	bool has_statement_savepoint;
 	uint32_t statement_savepoint;
 	uint32_t savepoint_last; /* the number of the latest one */
-	uint32_t left_behind_first, left_behind; /* savepoints of former statements: the first one's number, and how many */
-	std::string xid;		       /* of the prepared one */
-	ha_sluice *bulk;		       /* has rows that are yet to be written */
-	std::unordered_map<const shared_table *, uint64_t> writes; /* how often this connection has written a table */
-	std::string failure;		       /* the module's words about the last one */
+	uint32_t left_behind_first,
+		left_behind; /* savepoints of former statements: the first one's number, and how many */
+	std::string xid;     /* of the prepared one */
+	ha_sluice *bulk;     /* has rows that are yet to be written */
+	std::unordered_map<const shared_table *, uint64_t>
+		writes;	     /* how often this connection has written a table */
+	std::string failure; /* the module's words about the last one */
 };
 
 /* The connection's; made when there is none. Returns NULL only without memory. */

@@ -19,7 +19,8 @@ struct shared_table : public Handler_share {
 
 	const std::string name;
 	std::atomic<uint64_t> counter_floor{0}; /* the module's counter is at least this */
-	std::atomic<int64_t> rows_changed{0};	/* inserted less deleted, since the numbers were asked for */
+	std::atomic<int64_t> rows_changed{
+		0}; /* inserted less deleted, since the numbers were asked for */
 
 	/* The handle, for the session's client. Returns an error of the server's. */
 	int open(struct session *session, struct store_handle *handle);
@@ -30,7 +31,7 @@ struct shared_table : public Handler_share {
 	/* Numbers that are at most a second old. Returns an error of the server's. */
 	int numbers(struct session *session, struct store_table_numbers *numbers);
 
-private:
+      private:
 	std::mutex mutex;
 	struct store_handle handle = {};
 	uint64_t instance = 0; /* of the module that the handle is of; 0: none */

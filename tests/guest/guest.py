@@ -108,7 +108,7 @@ class Guest(Machine):
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
                    "-numa", "node,memdev=memory",
                    "-kernel", os.path.join(IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
-                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0" +
+                   "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 no_timer_check" +
                    (f" sluice.root={self.root}" if self.root else ""),
                    "-serial", f"file:{self.path('console.log')}",
                    "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent",

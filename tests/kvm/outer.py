@@ -144,7 +144,7 @@ class BootedMachine(Machine):
                 os.path.join(qemu, "bin", "qemu-system-x86_64"), *data, "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "EPYC",
                 "-smp", str(self.cpus), "-m", self.memory, "-nodefaults", "-nographic", "-no-reboot",
                 "-kernel", os.path.join(GUEST_IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
-                "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 tsc=reliable sluice.root=/dev/vda",
+                "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 no_timer_check tsc=reliable sluice.root=/dev/vda",
                 "-serial", f"file:{self.path('console.log')}",
                 "-drive", f"if=virtio,{self.root}",
                 "-drive", f"if=virtio,format=raw,readonly=on,file={self.programs}",

@@ -15,7 +15,7 @@ import time
 from outer import GuestError
 
 BOOT_LIMIT_S = 180
-COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0"
+COMMAND_LINE = "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 no_timer_check"
 
 # The first program on the disk. A press of the power button is an input event, 24 bytes.
 FIRST_PROGRAM = """#!/bin/sh

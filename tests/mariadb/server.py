@@ -117,8 +117,7 @@ class Module:
 
     def restart_module(self):
         """Kills the module's process, as the kernel's OOM killer does it; sluiced starts it again."""
-        for pid in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        os.kill(self.ask("module.show", name="store")["result"]["pid"], signal.SIGKILL)
         time.sleep(0.3)
         wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
         os.chmod(self.channel, 0o666)

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 from daemon import BUILD, ROOT, SLUICE, SLUICED, eventually
@@ -283,8 +284,8 @@ def test_lists_and_metrics_tell_of_modules(tmp_path):
         client.ask("hello")
         eventually(lambda: re.search(r"^echo +echo +running +\d+ +0 +[1-9]\d* +1 +0 ", host.does("module", "list"), re.M))
         assert "1 modules" in host.does("status")
-        text = subprocess.run(["curl", "-s", f"http://127.0.0.1:{host.metrics}/metrics"], capture_output=True, text=True,
-                              check=True).stdout
+        with urllib.request.urlopen(f"http://127.0.0.1:{host.metrics}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
         assert 'sluice_module_running{module="echo"} 1\n' in text
         assert 'sluice_module_requests_total{module="echo"} 1\n' in text
 

@@ -101,6 +101,12 @@ def test_sluice_vm_says_who_runs_it():
 # ---- with a program in place of sluice-vm, beside a copy of sluice ----
 
 
+def heed_the_terminal():
+    """Tests that run in a shell's background are born deaf to these two."""
+    for sent in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(sent, signal.SIG_DFL)
+
+
 class Stand:
     """A `sluice` whose VMs are a script, which has the description in $1."""
 
@@ -120,7 +126,8 @@ class Stand:
                               env=dict(os.environ, SLUICE_RUN_DIRECTORY=self.directory))
 
     def start(self, **streams):
-        return subprocess.Popen(self.command(), env=dict(os.environ, SLUICE_RUN_DIRECTORY=self.directory), **streams)
+        return subprocess.Popen(self.command(), env=dict(os.environ, SLUICE_RUN_DIRECTORY=self.directory),
+                                preexec_fn=heed_the_terminal, **streams)
 
 
 def test_without_a_terminal_the_console_is_plain(tmp_path):
