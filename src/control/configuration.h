@@ -193,6 +193,7 @@ struct module_settings {
 	char *directory;
 	char *socket;
 	char *region;
+	char *doorbell;
 	uint16_t *cpu;
 	char *poll;
 	uint32_t *connections;
