@@ -28,11 +28,12 @@
 #include "offload/host/module_service.h"
 #include "offload/host/worker_pool.h"
 #include "sidecore/sidecore.h"
+#include "virtio/vhost_user_listener.h"
 
 #define SERVERS_MAX 2u /* of the socket, and of the region */
 #define LOCK_TRIES 300u
-#define LOCK_TRY_NS 50000000 /* a predecessor that closes gets 15 s in all */
-#define SOCKET_GROUP "sluice"
+#define LOCK_TRY_NS 50000000  /* a predecessor that closes gets 15 s in all */
+#define SOCKET_GROUP "sluice" /* as the control socket's; those for VMs are as those of disks */
 
 struct module_instance {
 	struct module_description *description;
@@ -90,14 +91,13 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	return config;
 }
 
-/* As the control socket's: for members of the group, if there is one. */
-static void give_to_group(const char *path)
+/* For members of the group, if there is one. */
+static void give_to_group(const char *path, const char *name)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(SOCKET_GROUP) : NULL;
+	const struct group *group = geteuid() == 0 ? getgrnam(name) : NULL;
 
 	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warning("%s: cannot give it to group '%s': %s", path, SOCKET_GROUP,
-			strerror(errno));
+		log_warning("%s: cannot give it to group '%s': %s", path, name, strerror(errno));
 }
 
 static int open_region(struct module_instance *instance, struct error *error)
@@ -113,7 +113,7 @@ static int open_region(struct module_instance *instance, struct error *error)
 	config->machine_listen_fd = channel_server_listen_for_machine(description->doorbell, error);
 	if (config->machine_listen_fd < 0)
 		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
-	give_to_group(description->doorbell);
+	give_to_group(description->doorbell, VHOST_USER_GROUP);
 	return 0;
 }
 
@@ -125,7 +125,7 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 	config->listen_fd = channel_server_listen(description->socket, error);
 	if (config->listen_fd < 0)
 		return config->listen_fd;
-	give_to_group(description->socket);
+	give_to_group(description->socket, SOCKET_GROUP);
 	return *description->region ? open_region(instance, error) : 0;
 }
 
