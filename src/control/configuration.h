@@ -182,6 +182,8 @@ struct vm_settings {
 	uint32_t disks_count;
 	char **nics;
 	uint32_t nics_count;
+	char **modules;
+	uint32_t modules_count;
 	char *user;
 	char *grace;
 };

@@ -203,6 +203,7 @@ static const cyaml_schema_field_t vm_fields[] = {
 	TEXT(OPTIONAL, command_line, vm_settings),
 	LIST(FLOW, disks, vm_settings, &text_entry, VM_DEVICES_MAX),
 	LIST(FLOW, nics, vm_settings, &text_entry, VM_DEVICES_MAX),
+	LIST(FLOW, modules, vm_settings, &text_entry, VM_DEVICES_MAX),
 	TEXT(OPTIONAL, user, vm_settings),
 	TEXT(OPTIONAL, grace, vm_settings),
 	CYAML_FIELD_END,
