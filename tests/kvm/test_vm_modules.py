@@ -18,7 +18,7 @@ vms:
     memory: 256MiB
     kernel: /guest/vmlinux
     initrd: {INITRD}
-    command_line: console=ttyS0 quiet panic=-1 mitigations=off rdinit=/bin/sh
+    command_line: console=ttyS0 quiet panic=-1 mitigations=off reboot=k rdinit=/bin/sh
     modules: [{MODULE}]
 """
 MAKE_BUILD = f"""set -e
@@ -38,10 +38,15 @@ class AskingVm:
     stays, whose input is a named pipe in turn."""
 
     def __init__(self, kvm):
-        self.kvm, self.keyboard, self.lines, self.asked = kvm, f"{kvm.scratch}/{NAME}.keyboard", 0, 0
+        self.kvm, self.keyboard, self.lines = kvm, f"{kvm.scratch}/{NAME}.keyboard", 0
         kvm.run(f"rm -f {self.keyboard}; mkfifo {self.keyboard}")
         self.job = kvm.start_job(f"exec 3<>{self.keyboard}; exec sluice vm run {NAME} --config /tmp/modules.yaml <&3")
+        self.begin()
+
+    def begin(self):
+        """A shell that has just started is made one that can ask."""
         self.job.wait_for(PROMPT)
+        self.asked = 0
         self.run("export PATH=/bin; mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmpfs /tmp; "
                  "mkfifo /tmp/in; module_client pci <>/tmp/in >/tmp/out &")
 
@@ -51,6 +56,14 @@ class AskingVm:
         self.kvm.run(f"cat >{self.keyboard} <<'end'\necho begin$(({self.lines})); {line}\necho end$(({self.lines}))\nend")
         said = self.job.wait_for(f"end{self.lines}\r")
         return said.split(f"begin{self.lines}\r")[1].split(f"end{self.lines}\r")[0]
+
+    def reboot(self):
+        self.kvm.run(f"echo 'reboot -f' >{self.keyboard}")
+        deadline = time.monotonic() + LIMIT_S
+        while self.job.output().count("built-in shell") < 2:
+            assert not self.job.is_finished() and time.monotonic() < deadline, self.job.output()
+            time.sleep(0.2)
+        self.begin()
 
     def ask(self):
         """Whether the module answers with what it was asked, rather than an error; a line each."""
@@ -121,6 +134,10 @@ def test_a_guest_asks_a_module_through_restarts(kvm, user):
     wait_until(lambda: vm.device()["reconnects"] == 2)
     vm.asks_until_answered()
     assert re.search(rf"{MODULE} +in use +2", kvm.run(f"sluice vm stat {NAME}"))
+
+    # The next machine is another one to the module.
+    vm.reboot()
+    assert vm.ask() and vm.device()["is_connected"]
 
     kvm.run(f"sluice vm stop --now {NAME}")
     assert vm.job.wait()[0] == 4
