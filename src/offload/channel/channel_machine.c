@@ -8,8 +8,8 @@
  * VM's; its eventfd is its own, so that an earlier one rings nobody. It is closed when the sidecore has let go of it, and until
  * then the next machine waits to be accepted.
  *
- * A machine that connects again after this host was restarted may take up the messages in the middle, so it hears that the host has gone
- * before it hears that it is there. To one that is new that says nothing.
+ * No more than that may be said: QEMU frees what it has of a peer when it hears that this has gone, and uses it when it hears of that peer
+ * again.
  */
 #include <errno.h>
 #include <string.h>
@@ -52,7 +52,6 @@ static bool welcome(const struct channel_server *server)
 	return say(socket, PROTOCOL_VERSION, CHANNEL_NO_FD) &&
 	       say(socket, CHANNEL_PEER_MACHINE, CHANNEL_NO_FD) &&
 	       say(socket, NUMBER_OF_MEMORY, server->region.fd) &&
-	       say(socket, CHANNEL_PEER_HOST, CHANNEL_NO_FD) &&
 	       say(socket, CHANNEL_PEER_HOST, server->machine_doorbell_fd);
 }
 
