@@ -131,3 +131,11 @@ def test_a_second_guest_does_not_start(host):
             guest_with_doorbell(host, "second").__enter__()
         assert "a second VM asks for the region" in host.log()
         assert GuestsClient(guest).ask("hello") == "= hello"
+
+
+def test_stopping_leaves_no_socket_and_the_region(host):
+    region = host.module("echo")["region"]
+    assert os.path.exists(host.path("echo.ivshmem.sock"))
+    assert host.end() == 0
+    assert not os.path.exists(host.path("echo.ivshmem.sock"))
+    assert os.path.exists(region)
