@@ -2,6 +2,9 @@
  * Theory of operation. The region is BAR 2 of an ivshmem device, mapped through sysfs. One process has it at a time: it holds a lock
  * on the file, and says by a new client epoch that all connections of an earlier one are over. A slot that the host shows free
  * is claimed by writing its next epoch; the host answers by that epoch and its state. There is no interrupt, so who waits naps.
+ *
+ * The host is rung by a register of BAR 0, if the region's header says so: that is read each time, as the device's other end comes and
+ * goes with the host. Without a doorbell, or without a right to that register, the host finds by itself what there is, later.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -88,39 +91,55 @@ static void enable_device(const char *directory)
 	close(fd);
 }
 
+/* Registers may begin anywhere in the page that is mapped: the first line says where BAR 0 is. */
+static size_t offset_in_page(const char *directory)
+{
+	int fd = open_file(directory, "resource", O_RDONLY);
+	char text[32] = "";
+	ssize_t length;
+
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof text - 1);
+	close(fd);
+	return length > 0 ? strtoull(text, NULL, 16) % (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 static void map_doorbell(struct channel *channel, const char *directory)
 {
-	void *memory;
-	int fd;
+	const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t offset = offset_in_page(directory) + SLUICE_CHANNEL_PCI_DOORBELL_OFFSET;
+	int fd = open_file(directory, "resource0", O_RDWR);
+	uint8_t *memory;
 
-	if (!channel->device.layout.doorbell)
-		return;
-	fd = open_file(directory, "resource0", O_RDWR);
 	if (fd < 0)
 		return;
-	memory = mmap(
-		NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memory = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (memory == MAP_FAILED)
 		return;
-	madvise(memory, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTFORK);
-	channel->doorbell_page = memory;
+	madvise(memory, page_bytes, MADV_DONTFORK);
+	channel->registers_page = memory;
+	if (offset % sizeof *channel->doorbell == 0 && offset < page_bytes)
+		channel->doorbell = (void *)(memory + offset);
 }
 
 /* ---- the doorbell ---- */
 
-static void ring_register(struct channel *channel)
+static bool ring_register(struct channel *channel)
 {
-	volatile uint32_t *page = channel->doorbell_page;
+	const struct sluice_channel_header *header = channel_region_header(&channel->device);
+	const uint32_t doorbell = read_shared(header->layout.doorbell);
 
-	if (page)
-		page[SLUICE_CHANNEL_PCI_DOORBELL_OFFSET / sizeof *page] =
-			channel->device.layout.doorbell;
+	if (!channel->doorbell || !doorbell)
+		return false;
+	*channel->doorbell = doorbell;
+	return true;
 }
 
-static void ring_for_connection(struct channel_connection *connection)
+static bool ring_for_connection(struct channel_connection *connection)
 {
-	ring_register(connection->channel);
+	return ring_register(connection->channel);
 }
 
 static bool sleep_a_while(struct channel_connection *connection, unsigned nap)
@@ -130,6 +149,17 @@ static bool sleep_a_while(struct channel_connection *connection, unsigned nap)
 }
 
 /* ---- connections ---- */
+
+/* What is behind the device may be other memory by now, which has not seen this client. */
+static void show_client_again(struct channel *channel)
+{
+	struct sluice_channel_header *header = channel_region_header(&channel->device);
+
+	if (read_shared(header->client.client_epoch) == channel->client_epoch)
+		return;
+	write_shared_release(header->client.client_epoch, channel->client_epoch);
+	ring_register(channel);
+}
 
 static bool is_served(void *argument)
 {
@@ -216,6 +246,7 @@ static int connect_device(struct channel *channel, struct channel_connection *co
 
 	connection->region = &channel->device;
 	connection->header = channel_region_header(&channel->device);
+	show_client_again(channel);
 	if (!nap_until(is_served, channel))
 		return -ECONNREFUSED;
 	connection->host_epoch = read_shared(connection->header->host.host_epoch);
@@ -226,8 +257,8 @@ static int connect_device(struct channel *channel, struct channel_connection *co
 
 static void close_device(struct channel *channel)
 {
-	if (channel->doorbell_page)
-		munmap(channel->doorbell_page, (size_t)sysconf(_SC_PAGESIZE));
+	if (channel->registers_page)
+		munmap(channel->registers_page, (size_t)sysconf(_SC_PAGESIZE));
 	if (channel->device.memory)
 		channel_region_unmap(&channel->device);
 	if (channel->device_fd >= 0)

@@ -101,7 +101,8 @@ struct channel_transport {
 	/* Fill in region, slot and descriptors. */
 	int (*connect)(struct channel *channel, struct channel_connection *connection);
 	void (*disconnect)(struct channel *channel, struct channel_connection *connection);
-	void (*ring_doorbell)(struct channel_connection *connection);
+	/* Returns false if there is none; then the host looks by itself. */
+	bool (*ring_doorbell)(struct channel_connection *connection);
 	/* Until called, or a while; `nap` counts from 0. `sleeps` has been published. Returns false if the host is gone. */
 	bool (*sleep)(struct channel_connection *connection, unsigned nap);
 	void (*close)(struct channel *channel);
@@ -124,8 +125,9 @@ struct channel {
 	struct channel_region device;
 	int device_fd; /* locked */
 	uint32_t client_epoch;
-	void *doorbell_page; /* of registers, or NULL */
-	uint8_t *taken;	     /* a byte per slot: this process has it */
+	void *registers_page;	     /* or NULL */
+	volatile uint32_t *doorbell; /* the register in it */
+	uint8_t *taken;		     /* a byte per slot: this process has it */
 };
 
 /* Set up what does not depend on the transport. Returns NULL if there is no memory. */

@@ -48,8 +48,8 @@ void channel_show(
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!(read_shared(connection->slot->host.sleeps) & reason))
 		return;
-	channel_count(&connection->counters.doorbells, 1);
-	connection->channel->transport->ring_doorbell(connection);
+	if (connection->channel->transport->ring_doorbell(connection))
+		channel_count(&connection->counters.doorbells, 1);
 }
 
 /* ---- taking ---- */

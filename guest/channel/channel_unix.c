@@ -211,13 +211,14 @@ static int connect_socket(struct channel *channel, struct channel_connection *co
 	return result == -ENOENT || result == -ECONNRESET ? -ECONNREFUSED : result;
 }
 
-static void ring_eventfd(struct channel_connection *connection)
+static bool ring_eventfd(struct channel_connection *connection)
 {
 	const uint64_t one = 1;
 
 	/* It cannot fail but by being full, and then it has been rung. */
 	while (write(connection->doorbell, &one, sizeof one) < 0 && errno == EINTR)
 		;
+	return true;
 }
 
 /* The host says nothing after its welcome, so whatever comes over the socket is its end. */

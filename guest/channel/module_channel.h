@@ -36,7 +36,10 @@ struct sluice_channel_layout {
 	uint32_t reply_ring_offset;
 	uint32_t reply_ring_bytes; /* a power of two */
 	uint32_t message_bytes_max;
-	/* On PCI: what rings the doorbell when it is written to the device's register at 12 of BAR 0; 0: there is none. */
+	/*
+	 * On PCI: what rings the doorbell when it is written to the device's register at 12 of BAR 0; 0: there is none now. This
+	 * alone changes while the region is served.
+	 */
 	uint32_t doorbell;
 	char name[SLUICE_CHANNEL_NAME_BYTES]; /* of the module; ends with a zero */
 };

@@ -121,7 +121,7 @@ void module_show(const json_t *module, FILE *to)
 	fprintf(to, "directory %s\nsocket    %s\n", cli_text(module, "directory"),
 		cli_text(module, "socket"));
 	if (*region)
-		fprintf(to, "region    %s\n", region);
+		fprintf(to, "region    %s\ndoorbell  %s\n", region, cli_text(module, "doorbell"));
 	show_limits(module, to);
 	show_counters(json_object_get(module, "counters"), to);
 	show_gate(json_object_get(module, "gate"), to);

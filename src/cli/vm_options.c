@@ -87,6 +87,7 @@ static const struct param_option table[] = {
 	{"append", {0}, "command_line", param_take_text},
 	{"disk", {0}, "disks", take_device},
 	{"nic", {0}, "nics", take_device},
+	{"module", {0}, "modules", take_device},
 	{"user", {0}, "user", param_take_text},
 	{"grace", {0}, "grace", param_take_text},
 	{"file", {HOW}, "file", param_take_text},

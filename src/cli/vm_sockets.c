@@ -9,12 +9,18 @@
 #include "control/socket/control_client.h"
 #include "control/socket/run_directory.h"
 
-/* How each kind is asked about, and what its socket is called when nobody says otherwise. */
+/*
+ * How each kind is asked about, where in the answer its socket for a VM is, what that is called when nobody says otherwise, and why
+ * there may be none.
+ */
 static const struct {
-	const char *what, *method, *suffix;
+	const char *what, *method, *part, *key, *suffix, *lack;
 } kinds[] = {
-	[VM_DISK] = {"disk", "disk.show", ".sock"},
-	[VM_NIC] = {"vNIC", "nic.show", ".nic.sock"},
+	[VM_DISK] = {"disk", "disk.show", NULL, "socket", ".sock", "it is not served"},
+	[VM_NIC] = {"vNIC", "nic.show", "device", "socket", ".nic.sock",
+		"sluiced only keeps promises to it; give it a 'device' in sluice.yaml"},
+	[VM_MODULE] = {"module", "module.show", NULL, "doorbell", ".ivshmem.sock",
+		"only processes of the host reach it; give it a 'region' in sluice.yaml"},
 };
 
 static int take_socket(struct vm_device *device, const char *socket, struct error *error)
@@ -22,11 +28,8 @@ static int take_socket(struct vm_device *device, const char *socket, struct erro
 	const char *what = kinds[device->kind].what;
 
 	if (!*socket)
-		return error_set(error, -ENODEV,
-			"%s '%s' has no socket for a VM: sluiced only keeps promises to it; give "
-			"it "
-			"a 'device' in sluice.yaml",
-			what, device->name);
+		return error_set(error, -ENODEV, "%s '%s' has no socket for a VM: %s", what,
+			device->name, kinds[device->kind].lack);
 	if (strlen(socket) >= sizeof device->socket)
 		return error_set(error, -ENAMETOOLONG, "%s '%s': its socket's path is too long",
 			what, device->name);
@@ -43,8 +46,10 @@ static int ask(struct vm_device *device, const char *control, struct error *erro
 	const json_t *served;
 
 	if (result == 0) {
-		served = device->kind == VM_DISK ? answer : json_object_get(answer, "device");
-		result = take_socket(device, cli_text(served, "socket"), error);
+		served = kinds[device->kind].part
+				 ? json_object_get(answer, kinds[device->kind].part)
+				 : answer;
+		result = take_socket(device, cli_text(served, kinds[device->kind].key), error);
 	}
 	json_decref(answer);
 	return result;

@@ -1,4 +1,4 @@
-/* From the names of disks and vNICs to the sockets that serve them. */
+/* From the names of disks, vNICs and modules to the sockets that serve VMs with them. */
 #ifndef SLUICE_CLI_VM_SOCKETS_H
 #define SLUICE_CLI_VM_SOCKETS_H
 

@@ -16,10 +16,14 @@
 
 static const struct {
 	const char *method;
+	const char *part; /* of the answer; NULL: all of it */
+	const char *counters;
 	const char *keys[6]; /* of what is counted */
 } kinds[] = {
-	[VM_DISK] = {"disk.show", {"reads", "writes", "flushes", "discards", "write_zeroes"}},
-	[VM_NIC] = {"nic.show", {"transmit_packets", "receive_packets"}},
+	[VM_DISK] = {"disk.show", NULL, "statistics",
+		{"reads", "writes", "flushes", "discards", "write_zeroes"}},
+	[VM_NIC] = {"nic.show", "device", "statistics", {"transmit_packets", "receive_packets"}},
+	[VM_MODULE] = {"module.show", NULL, "counters", {"requests"}},
 };
 
 static json_t *sum_of(const json_t *counters, const char *const *keys)
@@ -35,11 +39,12 @@ static json_t *sum_of(const json_t *counters, const char *const *keys)
 static void add_ios(const struct cli *cli, json_t *device, enum vm_device_kind kind)
 {
 	json_t *params = json_pack("{s:O}", "name", json_object_get(device, "name"));
+	const char *part = kinds[kind].part;
 	json_t *answer = NULL, *counters;
 
 	if (control_call(cli->control, kinds[kind].method, params, &answer, NULL) == 0) {
 		counters = json_object_get(
-			kind == VM_DISK ? answer : json_object_get(answer, "device"), "statistics");
+			part ? json_object_get(answer, part) : answer, kinds[kind].counters);
 		if (counters)
 			json_object_set_new(device, "ios", sum_of(counters, kinds[kind].keys));
 	}

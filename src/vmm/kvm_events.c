@@ -31,3 +31,14 @@ int kvm_events_set_doorbell(int vm_fd, int event_fd, uint64_t guest_address, boo
 
 	return call(vm_fd, KVM_IOEVENTFD, &doorbell);
 }
+
+int kvm_events_set_memory(
+	int vm_fd, uint32_t slot, uint64_t guest_address, uint64_t size_bytes, void *host)
+{
+	const struct kvm_userspace_memory_region region = {.slot = slot,
+		.guest_phys_addr = guest_address,
+		.memory_size = size_bytes,
+		.userspace_addr = (uintptr_t)host};
+
+	return call(vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}

@@ -1,6 +1,6 @@
 /*
  * What eventfds are to a VM in KVM: interrupts that are raised by writing to one, and doorbells whose writes
- * by the guest end up in one. The system calls, and nothing else; tests have their own in their place.
+ * by the guest end up in one; and memory that comes and goes while it runs. The system calls, and nothing else; tests have their own in their place.
  */
 #ifndef SLUICE_VMM_KVM_EVENTS_H
 #define SLUICE_VMM_KVM_EVENTS_H
@@ -22,5 +22,9 @@ int kvm_events_set_interrupt(int vm_fd, int event_fd, uint32_t gsi, bool is_assi
 
 /* Let the guest's writes to exactly this address, of any size, end up in the eventfd, or no longer. */
 int kvm_events_set_doorbell(int vm_fd, int event_fd, uint64_t guest_address, bool is_assigned);
+
+/* Have the guest find `host` at that address, or no longer if size_bytes is 0. */
+int kvm_events_set_memory(
+	int vm_fd, uint32_t slot, uint64_t guest_address, uint64_t size_bytes, void *host);
 
 #endif

@@ -19,6 +19,9 @@
 #include "base/log.h"
 #include "vmm/machine_private.h"
 
+/* KVM's, after those of RAM and of exit rings. */
+#define FIRST_MODULE_MEMORY_SLOT (EXIT_RINGS_MEMORY_SLOT + 1)
+
 /* ---- the end ---- */
 
 static void end_machine(struct machine *machine, enum machine_end end)
@@ -252,6 +255,32 @@ static int create_virtio(struct machine *machine, struct error *error)
 	return 0;
 }
 
+static void destroy_modules(struct machine *machine)
+{
+	while (machine->module_count > 0)
+		ivshmem_device_destroy(machine->modules[--machine->module_count]);
+}
+
+static int create_modules(struct machine *machine, struct error *error)
+{
+	const struct machine_config *config = machine->config;
+	struct ivshmem_device_place place = {.vm_fd = machine->vm_fd, .bus = machine->bus};
+
+	for (unsigned i = 0; i < config->module_count; i++) {
+		int result;
+
+		place.memory_slot = FIRST_MODULE_MEMORY_SLOT + i;
+		result = ivshmem_device_create(
+			&config->modules[i], &place, &machine->modules[i], error);
+		if (result < 0) {
+			destroy_modules(machine);
+			return result;
+		}
+		machine->module_count++;
+	}
+	return 0;
+}
+
 static int create_rings(struct machine *machine, struct error *error)
 {
 	const struct exit_rings_config config = {
@@ -284,12 +313,17 @@ static int create_devices(struct machine *machine, struct error *error)
 	result = create_virtio(machine, error);
 	if (result < 0)
 		goto fail_virtio;
+	result = create_modules(machine, error);
+	if (result < 0)
+		goto fail_modules;
 	result = create_rings(machine, error);
 	if (result < 0)
 		goto fail_rings;
 	return 0;
 
 fail_rings:
+	destroy_modules(machine);
+fail_modules:
 	destroy_virtio(machine);
 fail_virtio:
 	pci_bus_destroy(machine->bus);
@@ -303,6 +337,7 @@ fail_serial:
 static void destroy_devices(struct machine *machine)
 {
 	exit_rings_destroy(machine->rings);
+	destroy_modules(machine);
 	destroy_virtio(machine);
 	pci_bus_destroy(machine->bus);
 	serial_destroy(machine->serial);

@@ -13,6 +13,7 @@
 #include "sidecore/sidecore.h"
 #include "vmm/kvm.h"
 #include "vmm/layout.h"
+#include "vmm/pci/ivshmem_device.h"
 #include "vmm/pci/pci_bus.h"
 #include "vmm/pci/virtio_device.h"
 #include "vmm/vm_memory.h"
@@ -34,6 +35,8 @@ struct machine_config {
 	bool has_exit_rings;
 	unsigned device_count;
 	struct virtio_device_config devices[PCI_FUNCTIONS_MAX];
+	unsigned module_count;
+	struct ivshmem_device_config modules[PCI_FUNCTIONS_MAX];
 };
 
 enum machine_end {

@@ -27,8 +27,10 @@ struct machine {
 	struct power *power;
 	struct serial *serial;
 	struct pci_bus *bus;
-	unsigned device_count; /* made so far; so with vcpu_count */
+	unsigned device_count; /* made so far; so with those below */
 	struct virtio_device *devices[PCI_FUNCTIONS_MAX];
+	unsigned module_count;
+	struct ivshmem_device *modules[PCI_FUNCTIONS_MAX];
 	struct exit_rings *rings; /* NULL: it has none */
 	unsigned vcpu_count;
 	struct vcpu *vcpus[VCPUS_MAX];

@@ -29,6 +29,8 @@ void machine_statistics(const struct machine *machine, struct machine_statistics
 	statistics->core = sidecore_counters(machine->sidecore);
 	statistics->device_count = machine->device_count;
 	statistics->devices = machine->devices;
+	statistics->module_count = machine->module_count;
+	statistics->modules = machine->modules;
 }
 
 struct exits_handled machine_exits_handled(const struct machine_statistics *statistics)

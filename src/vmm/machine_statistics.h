@@ -30,6 +30,8 @@ struct machine_statistics {
 	const struct sidecore_counters *core;
 	unsigned device_count;
 	struct virtio_device *const *devices;
+	unsigned module_count;
+	struct ivshmem_device *const *modules;
 };
 
 void machine_statistics(const struct machine *machine, struct machine_statistics *statistics);

@@ -1,10 +1,10 @@
 /*
  * A guest that reads and writes anything on its PCI bus, in any order: configuration space, base address registers,
  * virtio's registers, the MSI-X table. Two devices, whose back ends are the fuzzer: it begins and ends service,
- * changes configuration space, and fails, as a device's thread would.
+ * changes configuration space, and fails, as a device's thread would. A third one has memory behind its second base address register.
  *
  * Whatever it is, a ring that is to be served is within the guest's memory, what KVM listens to is what is
- * mapped, and a device that is reset is as it was.
+ * mapped, memory is where nobody's registers are, and a device that is reset is as it was.
  */
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
@@ -25,6 +25,7 @@
 #define DEVICES 2u
 #define QUEUES 3u
 #define MEMORY_BYTES (4u << 20)
+#define SHARED_BYTES (64u << 10)
 #define ACTIONS_MAX 300u
 
 static struct registers *registers;
@@ -33,6 +34,8 @@ static struct pci_bus *bus;
 static struct virtio_pci transports[DEVICES];
 static bool is_served[DEVICES];
 static struct vm_memory memory;
+static struct pci_function shared; /* memory */
+static uint64_t shared_at[PCI_FUNCTION_BARS];
 static unsigned doorbells; /* that KVM listens to */
 static unsigned sent;	   /* interrupts that it does */
 
@@ -59,6 +62,58 @@ int kvm_events_set_doorbell(int vm_fd, int event_fd, uint64_t guest_address, boo
 		abort();
 	doorbells += is_assigned ? 1u : -1u;
 	return 0;
+}
+
+/* ---- memory on the bus ---- */
+
+static void shared_mapped(void *device, enum pci_bar_index bar, uint64_t address)
+{
+	if (shared_at[bar])
+		abort();
+	shared_at[bar] = address;
+}
+
+static void shared_unmapped(void *device, enum pci_bar_index bar, uint64_t address)
+{
+	if (!shared_at[bar] || shared_at[bar] != address)
+		abort();
+	shared_at[bar] = 0;
+}
+
+static const struct pci_function_operations shared_operations = {
+	.mapped = shared_mapped, .unmapped = shared_unmapped};
+
+static void create_shared(void)
+{
+	const struct pci_identity identity = {.vendor = 0x1af4, .device = 0x1110};
+	const struct register_range own = {.kind = REGISTER_IVSHMEM, .size_bytes = 256};
+	const struct register_range whole = {
+		.kind = REGISTER_IVSHMEM_MEMORY, .size_bytes = SHARED_BYTES};
+	struct error error;
+
+	memset(shared_at, 0, sizeof shared_at);
+	pci_function_init(&shared, &identity, &shared_operations, NULL);
+	pci_function_add_bar(&shared, PCI_BAR_0, 4096);
+	pci_function_add_bar(&shared, PCI_BAR_2, SHARED_BYTES);
+	pci_function_add_range(&shared, PCI_BAR_0, &own, 0);
+	pci_function_add_range(&shared, PCI_BAR_2, &whole, 0);
+	if (pci_bus_add(bus, &shared, &error) < 0)
+		abort();
+}
+
+static void check_shared(void)
+{
+	const uint64_t start = shared_at[PCI_BAR_2], end = start + SHARED_BYTES;
+
+	for (unsigned i = 0; i < DEVICES && start; i++) {
+		const struct pci_bar *bar = &transports[i].function.bars[PCI_BAR_0];
+
+		if (bar->is_mapped && bar->address + VIRTIO_PCI_COMMON_AT < end &&
+			start < bar->address + VIRTIO_PCI_COMMON_AT + 1)
+			abort();
+	}
+	if (start && (start < LAYOUT_PCI_MEMORY_START || end > LAYOUT_PCI_MEMORY_END))
+		abort();
 }
 
 /* In place of base/log.c: lines are put together, and nobody reads them. */
@@ -89,7 +144,7 @@ static unsigned next_size(struct script *script)
 
 static void access_config(struct script *script)
 {
-	const uint32_t slot = next_choice(script, DEVICES + 2);
+	const uint32_t slot = next_choice(script, DEVICES + 3);
 	const uint32_t offset = next_u8(script);
 	const uint32_t address = 0x80000000u | slot << 11 | (offset & 0xfc);
 
@@ -114,7 +169,7 @@ static void write_config(unsigned slot, unsigned offset, uint32_t value)
 
 static void turn_on(struct script *script)
 {
-	write_config(1 + next_choice(script, DEVICES), PCI_COMMAND, PCI_COMMAND_MEMORY);
+	write_config(1 + next_choice(script, DEVICES + 1), PCI_COMMAND, PCI_COMMAND_MEMORY);
 }
 
 static void move(struct script *script)
@@ -123,7 +178,8 @@ static void move(struct script *script)
 		LAYOUT_PCI_MEMORY_START + 0x10000, LAYOUT_PCI_MEMORY_END - 0x8000,
 		LAYOUT_PCI_MEMORY_END, 0, UINT32_MAX};
 
-	write_config(1 + next_choice(script, DEVICES), PCI_BASE_ADDRESS_0,
+	write_config(1 + next_choice(script, DEVICES + 1),
+		next_u8(script) % 4 ? PCI_BASE_ADDRESS_0 : PCI_BASE_ADDRESS_2,
 		places[next_choice(script, sizeof places / sizeof *places)]);
 }
 
@@ -132,7 +188,7 @@ static void access_register(
 	struct script *script, uint32_t offset, uint64_t value, unsigned size_bytes)
 {
 	const struct virtio_pci *transport = &transports[next_choice(script, DEVICES)];
-	const uint64_t address = transport->function.mapped_address + offset;
+	const uint64_t address = transport->function.bars[PCI_BAR_0].address + offset;
 
 	if (next_u8(script) % 4)
 		registers_write(registers, REGISTER_MEMORY, address, &value, size_bytes);
@@ -314,6 +370,7 @@ static void create_machine(int wake_fd)
 			pci_bus_add(bus, &transports[i].function, &error) < 0)
 			abort();
 	}
+	create_shared();
 }
 
 static void check(void)
@@ -321,16 +378,18 @@ static void check(void)
 	unsigned mapped = 0;
 
 	for (unsigned i = 0; i < DEVICES; i++) {
-		mapped += transports[i].function.is_mapped;
+		mapped += transports[i].function.bars[PCI_BAR_0].is_mapped;
 		if (transports[i].state == VIRTIO_PCI_RESETTING && !is_served[i])
 			abort();
 	}
 	if (doorbells != mapped * QUEUES)
 		abort();
+	check_shared();
 }
 
 static void destroy_machine(void)
 {
+	pci_bus_remove(bus, &shared);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		pci_bus_remove(bus, &transports[i].function);
 		virtio_pci_release(&transports[i]);

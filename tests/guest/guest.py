@@ -7,6 +7,7 @@ vhost-user sockets, taps for NICs, and commands that run inside.
 
 import dataclasses
 import os
+import shutil
 import subprocess
 import time
 
@@ -87,18 +88,43 @@ class ServedNic:
                            f"mrg_rxbuf={on[self.mergeable]},mq={on[self.pairs > 1]},vectors={vectors}"]
 
 
+@dataclasses.dataclass
+class ModuleMemory:
+    """A module's channel, which the module tells QEMU of over its socket `doorbell`."""
+    doorbell: str
+
+    def arguments(self, index):
+        return ["-chardev", f"socket,id=module{index},path={self.doorbell}", "-device", f"ivshmem-doorbell,chardev=module{index}"]
+
+
 class Guest(Machine):
-    """`nics` are eth0 and so on; `namespace` is the network namespace that their taps are in."""
+    """`nics` are eth0 and so on; `namespace` is the network namespace that their taps are in. `programs` are files of the host that
+    the guest has in its /bin, besides its own."""
 
     def __init__(self, disks, directory, name="guest", root=None, memory="256M", cpus=1, cpu=None,
-                 incoming=None, nics=(), namespace=None):
+                 incoming=None, nics=(), namespace=None, programs=()):
         super().__init__(directory, name)
         self.disks, self.root, self.memory, self.cpus = disks, root, memory, cpus
-        self.nics, self.namespace = nics, namespace
+        self.nics, self.namespace, self.programs = nics, namespace, programs
         self.cpu = guest_cpu() if cpu is None else cpu
         self.incoming = incoming  # where a migration comes from, as in QEMU's -incoming
 
     # ---- life ----
+
+    def initramfs(self):
+        """Linux unpacks one archive after the other."""
+        image = os.path.join(IMAGE, "initramfs.cpio")
+        if not self.programs:
+            return image
+        folder, own = self.path("added"), self.path("initramfs.cpio")
+        os.makedirs(os.path.join(folder, "bin"))
+        for program in self.programs:
+            shutil.copy2(program, os.path.join(folder, "bin"))
+        with open(own, "wb") as file, open(image, "rb") as beginning:
+            shutil.copyfileobj(beginning, file)
+            file.flush()
+            subprocess.run("find . | cpio -o --quiet -H newc", shell=True, check=True, cwd=folder, stdout=file)
+        return own
 
     def command(self):
         accelerator = "kvm" if has_kvm() else "tcg"
@@ -107,7 +133,7 @@ class Guest(Machine):
                    "-m", self.memory, "-smp", str(self.cpus), "-nodefaults", "-nographic", "-no-reboot",
                    "-object", f"memory-backend-memfd,id=memory,size={self.memory},share=on",
                    "-numa", "node,memdev=memory",
-                   "-kernel", os.path.join(IMAGE, "vmlinux"), "-initrd", os.path.join(IMAGE, "initramfs.cpio"),
+                   "-kernel", os.path.join(IMAGE, "vmlinux"), "-initrd", self.initramfs(),
                    "-append", "console=ttyS0 quiet panic=-1 mitigations=off init_on_alloc=0 no_timer_check" +
                    (f" sluice.root={self.root}" if self.root else ""),
                    "-serial", f"file:{self.path('console.log')}",

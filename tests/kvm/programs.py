@@ -12,7 +12,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("SLUICE_BUILD", os.path.join(ROOT, "build"))
-PLACES = ("src/**", "guest/bare/*", "tests/kvm/*", "tests/unit/vmm_*")  # of the unit tests, those that want a KVM
+PLACES = ("src/**", "guest/bare/*", "tests/kvm/*", "tests/modules/*", "tests/unit/vmm_*")  # of the unit tests, those that want a KVM
+MODULE = "src/offload/modules/echo/echo.so"
 MKE2FS = shutil.which("mke2fs", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 SIZE_MIB = 256  # always: the outer machine knows its disks before it sees what is on them
 
@@ -20,7 +21,7 @@ SIZE_MIB = 256  # always: the outer machine knows its disks before it sees what 
 def programs():
     """Their paths."""
     found = [path for place in PLACES for path in glob.glob(os.path.join(BUILD, place), recursive=True)
-             if os.access(path, os.X_OK) and os.path.isfile(path) and not path.endswith(".so")]
+             if os.access(path, os.X_OK) and os.path.isfile(path) and (not path.endswith(".so") or path.endswith(MODULE))]
     if not any(os.path.basename(path) == "sluice" for path in found):
         raise FileNotFoundError(f"{BUILD} has no program 'sluice': build it with make")
     return sorted(found)

@@ -182,6 +182,8 @@ struct vm_settings {
 	uint32_t disks_count;
 	char **nics;
 	uint32_t nics_count;
+	char **modules;
+	uint32_t modules_count;
 	char *user;
 	char *grace;
 };
@@ -193,6 +195,7 @@ struct module_settings {
 	char *directory;
 	char *socket;
 	char *region;
+	char *doorbell;
 	uint16_t *cpu;
 	char *poll;
 	uint32_t *connections;

@@ -8,7 +8,7 @@
 
 /* What each module has for itself. */
 struct survey {
-	struct claims names, sockets, directories, regions;
+	struct claims names, sockets, directories, regions, doorbells;
 };
 
 static bool survey_init(struct survey *survey, unsigned modules)
@@ -17,7 +17,8 @@ static bool survey_init(struct survey *survey, unsigned modules)
 	return claims_init(&survey->names, modules) == 0 &&
 	       claims_init(&survey->sockets, modules) == 0 &&
 	       claims_init(&survey->directories, modules) == 0 &&
-	       claims_init(&survey->regions, modules) == 0;
+	       claims_init(&survey->regions, modules) == 0 &&
+	       claims_init(&survey->doorbells, modules) == 0;
 }
 
 static void survey_free(struct survey *survey)
@@ -26,6 +27,7 @@ static void survey_free(struct survey *survey)
 	claims_free(&survey->sockets);
 	claims_free(&survey->directories);
 	claims_free(&survey->regions);
+	claims_free(&survey->doorbells);
 }
 
 static void check_one(const struct configuration *configuration, unsigned index,
@@ -39,8 +41,10 @@ static void check_one(const struct configuration *configuration, unsigned index,
 	claims_add(&survey->names, index, "%s", configuration->modules[index].name);
 	claims_add(&survey->sockets, index, "%s", description->socket);
 	claims_add(&survey->directories, index, "%s", description->directory);
-	if (*description->region)
-		claims_add(&survey->regions, index, "%s", description->region);
+	if (!*description->region)
+		return;
+	claims_add(&survey->regions, index, "%s", description->region);
+	claims_add(&survey->doorbells, index, "%s", description->doorbell);
 }
 
 static void report(struct survey *survey, struct problems *problems)
@@ -53,6 +57,7 @@ static void report(struct survey *survey, struct problems *problems)
 	claims_report(
 		&survey->directories, "modules", "directory", "give each module its own", problems);
 	claims_report(&survey->regions, "modules", "region", "give each module its own", problems);
+	claims_report(&survey->doorbells, "modules", "doorbell", "choose another path", problems);
 }
 
 void module_check(const struct configuration *configuration, struct problems *problems)

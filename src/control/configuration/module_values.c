@@ -141,6 +141,25 @@ static void option_values(const struct module_settings *settings, const char *pa
 	}
 }
 
+/* Where a VM finds the region, if there is one. */
+static void doorbell_value(const struct module_settings *settings, const char *parent,
+	const char *run_directory, struct module_description *description,
+	struct problems *problems)
+{
+	char usual[PATH_MAX], path[PROBLEM_PATH_BYTES];
+
+	snprintf(usual, sizeof usual, "%s/%s.ivshmem.sock", run_directory, settings->name);
+	if (settings->region) {
+		file_value(description->doorbell, sizeof description->doorbell,
+			settings->doorbell ? settings->doorbell : usual, parent, "doorbell",
+			problems);
+	} else if (settings->doorbell) {
+		path_key(path, parent, "doorbell");
+		problems_add(problems, path,
+			"is of no use without a 'region', whose doorbell it is; add one");
+	}
+}
+
 void values_of_module(const struct module_settings *settings, const char *path,
 	const char *run_directory, struct module_description *description,
 	struct problems *problems)
@@ -159,6 +178,7 @@ void values_of_module(const struct module_settings *settings, const char *path,
 		settings->socket ? settings->socket : usual, path, "socket", problems);
 	file_value(description->region, sizeof description->region, settings->region, path,
 		"region", problems);
+	doorbell_value(settings, path, run_directory, description, problems);
 	value_text(description->user, sizeof description->user, settings->user, path, "user",
 		problems);
 	description->cpu = settings->cpu ? *settings->cpu : SIDECORE_NOT_PINNED;

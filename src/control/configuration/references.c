@@ -144,6 +144,15 @@ int reference_to_nic(const struct configuration *configuration, const char *name
 	return resolve_named(&nics, name, path, problems);
 }
 
+int reference_to_module(const struct configuration *configuration, const char *name,
+	const char *path, struct problems *problems)
+{
+	const struct named_list modules = {"modules", "module", configuration->modules,
+		sizeof *configuration->modules, configuration->modules_count};
+
+	return resolve_named(&modules, name, path, problems);
+}
+
 int reference_to_vm(
 	const struct configuration *configuration, const char *name, struct error *error)
 {

@@ -22,11 +22,13 @@ int reference_to_sidecore(const struct configuration *configuration,
 int reference_of_device(const struct configuration *configuration,
 	const struct device_settings *device, const char *path, struct problems *problems);
 
-/* The disk or NIC of that name; -1 with the reason, and the names there are, in `problems`. */
+/* The disk, NIC or module of that name; -1 with the reason, and the names there are, in `problems`. */
 int reference_to_disk(const struct configuration *configuration, const char *name, const char *path,
 	struct problems *problems);
 int reference_to_nic(const struct configuration *configuration, const char *name, const char *path,
 	struct problems *problems);
+int reference_to_module(const struct configuration *configuration, const char *name,
+	const char *path, struct problems *problems);
 
 /* The VM of that name; -ENOENT with the names there are in `error`. */
 int reference_to_vm(

@@ -22,6 +22,18 @@ static int refer_to_served_nic(const struct configuration *configuration, const 
 	return index;
 }
 
+/* One that only processes of the host reach has no memory for a guest. */
+static int refer_to_module_with_region(const struct configuration *configuration, const char *name,
+	const char *path, struct problems *problems)
+{
+	int index = reference_to_module(configuration, name, path, problems);
+
+	if (index >= 0 && !configuration->modules[index].region)
+		problems_add(problems, path,
+			"module '%s' has no 'region'; add one to it, like /dev/shm/%s", name, name);
+	return index;
+}
+
 /* What sluiced serves must be in this file; paths may be anybody's. */
 static void check_devices(const struct configuration *configuration, reference *refer,
 	char *const *devices, unsigned count, const char *list, struct problems *problems)
@@ -47,6 +59,9 @@ static void check_vm(const struct configuration *configuration, const struct vm_
 	check_devices(configuration, reference_to_disk, vm->disks, vm->disks_count, list, problems);
 	path_key(list, path, "nics");
 	check_devices(configuration, refer_to_served_nic, vm->nics, vm->nics_count, list, problems);
+	path_key(list, path, "modules");
+	check_devices(configuration, refer_to_module_with_region, vm->modules, vm->modules_count,
+		list, problems);
 	free(description);
 }
 

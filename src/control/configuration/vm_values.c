@@ -205,6 +205,9 @@ static void all_device_values(const struct vm_settings *settings, const char *pa
 	device_values(VM_DISK, settings->disks, settings->disks_count, list, description, problems);
 	path_key(list, parent, "nics");
 	device_values(VM_NIC, settings->nics, settings->nics_count, list, description, problems);
+	path_key(list, parent, "modules");
+	device_values(
+		VM_MODULE, settings->modules, settings->modules_count, list, description, problems);
 }
 
 static bool is_on(const bool *setting, bool by_default)

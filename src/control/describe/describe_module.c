@@ -81,6 +81,7 @@ static json_t *describe_running(struct module_supervisor *supervisor, bool is_fr
 	json_object_set_new(description, "directory", json_string(module->directory));
 	json_object_set_new(description, "socket", json_string(module->socket));
 	json_object_set_new(description, "region", json_string(module->region));
+	json_object_set_new(description, "doorbell", json_string(module->doorbell));
 	json_object_set_new(
 		description, "connections_max", json_integer((json_int_t)module->connections));
 	json_object_set_new(description, "memory_bytes_max",

@@ -15,7 +15,8 @@ struct field {
 	const char *const *words; /* of a FIELD_WORD, whose value is the place among them */
 };
 
-const char *const vm_device_kind_words[] = {[VM_DISK] = "disk", [VM_NIC] = "nic", NULL};
+const char *const vm_device_kind_words[] = {
+	[VM_DISK] = "disk", [VM_NIC] = "nic", [VM_MODULE] = "module", NULL};
 
 const char *const vm_huge_pages_words[] = {
 	[HUGE_PAGES_IF_ANY] = "auto",

@@ -15,12 +15,12 @@
 #include "vmm/vm_memory.h"
 
 #define VM_NAME_BYTES 64u
-#define VM_DEVICES_MAX 31u /* disks and NICs together: functions of one PCI bus */
+#define VM_DEVICES_MAX 31u /* disks, NICs and modules together: functions of one PCI bus */
 #define VM_COMMAND_LINE_BYTES 4096u
 #define VM_GRACE_NS_DEFAULT 30000000000ull
 #define VM_CPU_ANY (-1)
 
-enum vm_device_kind { VM_DISK, VM_NIC };
+enum vm_device_kind { VM_DISK, VM_NIC, VM_MODULE };
 
 struct vm_device {
 	enum vm_device_kind kind;

@@ -90,12 +90,13 @@ static void look_at_connections(struct channel_server *server)
 		log_trouble(&server->connections[i]);
 		channel_socket_clean_up(&server->connections[i]);
 	}
+	channel_machine_clean_up(server);
 }
 
 /* ---- the loop ---- */
 
-/* The first two events; then one per connection. */
-enum { EVENT_WAKE, EVENT_LISTEN, EVENT_FIRST_SOCKET };
+/* These events; then one per connection. */
+enum { EVENT_WAKE, EVENT_LISTEN, EVENT_LISTEN_FOR_MACHINE, EVENT_MACHINE, EVENT_FIRST_SOCKET };
 
 struct control {
 	struct channel_server *server;
@@ -111,6 +112,13 @@ static void set_events(struct control *control)
 	control->events[EVENT_WAKE] = (struct pollfd){.fd = server->wake_fd, .events = POLLIN};
 	control->events[EVENT_LISTEN] = (struct pollfd){
 		.fd = accepts ? server->config.listen_fd : CHANNEL_NO_FD, .events = POLLIN};
+	control->events[EVENT_LISTEN_FOR_MACHINE] =
+		(struct pollfd){.fd = accepts && channel_machine_can_accept(server)
+					      ? server->config.machine_listen_fd
+					      : CHANNEL_NO_FD,
+			.events = POLLIN};
+	control->events[EVENT_MACHINE] =
+		(struct pollfd){.fd = server->machine, .events = POLLIN | POLLRDHUP};
 	for (unsigned i = 0; i < server->config.connections_max; i++)
 		control->events[EVENT_FIRST_SOCKET + i] = (struct pollfd){
 			.fd = server->connections[i].socket, .events = POLLIN | POLLRDHUP};
@@ -134,13 +142,17 @@ static void handle_events(struct control *control)
 {
 	struct channel_server *server = control->server;
 
-	/* Clients say nothing over their sockets, so whatever comes is an end. */
+	/* Clients and machines say nothing over their sockets, so whatever comes is an end. */
 	for (unsigned i = 0; i < server->config.connections_max; i++)
 		if (control->events[EVENT_FIRST_SOCKET + i].revents)
 			channel_socket_hang_up(&server->connections[i]);
+	if (control->events[EVENT_MACHINE].revents)
+		channel_machine_hang_up(server);
 	look_at_connections(server);
 	if (control->events[EVENT_LISTEN].revents)
 		control->is_out_of_descriptors = !channel_socket_accept(server);
+	if (control->events[EVENT_LISTEN_FOR_MACHINE].revents)
+		control->is_out_of_descriptors |= !channel_machine_accept(server);
 }
 
 static bool is_stopping(const struct channel_server *server)
@@ -169,10 +181,11 @@ static void end(struct channel_server *server)
 {
 	struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
 
+	channel_machine_hang_up(server);
 	sidecore_call(server->config.sidecore, channel_stop_serving, server);
 	for (unsigned i = 0; i < server->config.connections_max; i++)
 		channel_socket_hang_up(&server->connections[i]);
-	while (!channel_is_over(server)) {
+	while (!channel_is_over(server) || !channel_machine_is_over(server)) {
 		poll(&wake, 1, -1);
 		look_at_connections(server);
 	}

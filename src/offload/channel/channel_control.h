@@ -1,4 +1,4 @@
-/* What the control thread does with sockets; see channel_socket.c. */
+/* What the control thread does with sockets; see channel_socket.c and channel_machine.c. */
 #ifndef SLUICE_OFFLOAD_CHANNEL_CONTROL_H
 #define SLUICE_OFFLOAD_CHANNEL_CONTROL_H
 
@@ -13,5 +13,16 @@ void channel_socket_hang_up(struct channel_connection_server *connection);
 
 /* If the connection has finished and its client is gone, it is free. */
 void channel_socket_clean_up(struct channel_connection_server *connection);
+
+/* Likewise for the machine that a region is in; one at a time is let in. */
+bool channel_machine_accept(struct channel_server *server);
+void channel_machine_hang_up(struct channel_server *server);
+void channel_machine_clean_up(struct channel_server *server);
+
+/* Can the one that is next be welcomed, or refused? */
+bool channel_machine_can_accept(const struct channel_server *server);
+
+/* Has the last one gone without a trace? */
+bool channel_machine_is_over(const struct channel_server *server);
 
 #endif

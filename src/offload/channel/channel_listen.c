@@ -8,9 +8,14 @@
 
 #include "offload/channel/channel_server.h"
 
+static int open_socket(int type)
+{
+	return socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
 static bool somebody_listens(const struct sockaddr_un *address)
 {
-	int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int probe = open_socket(SOCK_SEQPACKET);
 	bool is_live;
 
 	if (probe < 0)
@@ -52,7 +57,7 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
 	return 0;
 }
 
-int channel_server_listen(const char *path, struct error *error)
+static int listen_at(const char *path, int type, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, result;
@@ -61,7 +66,7 @@ int channel_server_listen(const char *path, struct error *error)
 		return error_set(error, -ENAMETOOLONG, "socket path %s is longer than %zu bytes",
 			path, sizeof address.sun_path - 1);
 	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = open_socket(type);
 	if (fd < 0)
 		return error_set(error, -errno, "no socket: %s", strerror(errno));
 	result = bind_socket(fd, &address, error);
@@ -77,4 +82,14 @@ int channel_server_listen(const char *path, struct error *error)
 fail:
 	close(fd);
 	return result;
+}
+
+int channel_server_listen(const char *path, struct error *error)
+{
+	return listen_at(path, SOCK_SEQPACKET, error);
+}
+
+int channel_server_listen_for_machine(const char *path, struct error *error)
+{
+	return listen_at(path, SOCK_STREAM, error);
 }

@@ -10,6 +10,9 @@
 
 #define CHANNEL_NO_FD (-1)
 #define MESSAGE_BYTES_MAX (1u << 30)
+/* As peers of an ivshmem server: the host, and the machine that the region is in. Not 0, which is a server's first word, and no doorbell. */
+#define CHANNEL_PEER_HOST 1u
+#define CHANNEL_PEER_MACHINE 2u
 /* Of a message's memory, what an idle connection keeps. */
 #define CHANNEL_IDLE_BYTES (64u << 10)
 
@@ -107,11 +110,17 @@ struct channel_server {
 	bool is_forgetting;	       /* the connections of an earlier client */
 	bool has_finished;	       /* some connection */
 	bool is_lobby_parked;
+	struct doorbell doorbell; /* of all of them */
+	bool is_doorbell_watched; /* the sidecore still has it; others may read it */
+	bool is_rung;		  /* and nobody has looked yet for whom */
+	bool does_ring; /* the client that is here has rung it, through the machine that is here */
 
 	/* The control thread's. */
 	pthread_t thread;
 	bool is_started;
-	int wake_fd;   /* rung by `control_caller`, and to stop */
+	int wake_fd; /* rung by `control_caller`, and to stop */
+	int machine; /* its socket, or CHANNEL_NO_FD */
+	int machine_doorbell_fd;
 	uint32_t stop; /* read by the thread */
 	struct log_source log;
 	char log_name[SLUICE_CHANNEL_NAME_BYTES + 16];
@@ -156,6 +165,10 @@ bool channel_connection_has_work(struct channel_connection_server *connection);
 /* Claims of slots by clients on PCI. */
 int channel_lobby_open(struct channel_server *server);
 void channel_lobby_close(struct channel_server *server);
+
+/* A machine has come that can ring this eventfd; it has gone, or is to. `argument`: the server. */
+void channel_lobby_set_doorbell(void *argument);
+void channel_lobby_drop_doorbell(void *argument);
 
 /* One of its connections has finished. */
 void channel_lobby_finished(struct channel_server *server);

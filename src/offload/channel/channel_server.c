@@ -19,6 +19,7 @@ struct channel_server_config channel_server_config_default(void)
 		.name = "module",
 		.listen_fd = CHANNEL_NO_FD,
 		.region_fd = CHANNEL_NO_FD,
+		.machine_listen_fd = CHANNEL_NO_FD,
 		.connections_max = CHANNEL_CONNECTIONS_DEFAULT,
 		.request_ring_bytes = CHANNEL_REQUEST_RING_BYTES_DEFAULT,
 		.reply_ring_bytes = CHANNEL_REPLY_RING_BYTES_DEFAULT,
@@ -104,6 +105,10 @@ static int check(const struct channel_server_config *config, struct error *error
 		return error_set(error, -EINVAL,
 			"channel '%s': it needs either a socket or a device's memory",
 			config->name);
+	if (config->machine_listen_fd >= 0 && config->region_fd < 0)
+		return error_set(error, -EINVAL,
+			"channel '%s': only a device's memory has a doorbell of its own",
+			config->name);
 	return 0;
 }
 
@@ -174,6 +179,7 @@ int channel_server_create(const struct channel_server_config *config,
 	if (!new_one)
 		return error_set(error, -ENOMEM, "channel '%s': no memory", config->name);
 	set_names(new_one, config);
+	new_one->machine = new_one->machine_doorbell_fd = CHANNEL_NO_FD;
 	new_one->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (new_one->wake_fd < 0) {
 		result = error_set(error, -errno, "channel '%s': no eventfd: %s", config->name,

@@ -4,7 +4,8 @@
  *
  * Theory of operation. A server has one region and one way in. Either clients are processes that come over a Unix socket: each
  * connection is a socket, over which a client gets the region's memfd and its slot, and which says when it is gone. Or the region is a
- * file, which one VM has as the BAR of an ivshmem device; then its client claims slots by writing into them. A module that
+ * file, which one VM has as the BAR of an ivshmem device; then its client claims slots by writing into them, and rings a doorbell that the
+ * VM's machine has got for it over a socket of its own, as from an ivshmem server. A module that
  * has both kinds, or several VMs, has several servers, which may share a sidecore: clients of one region can read and spoil each
  * other's messages, and nobody else's.
  *
@@ -66,6 +67,8 @@ struct channel_server_config {
 	int listen_fd;
 	/* Of channel_region_open, or -1: a memfd is made. Owned by the caller. One of both is given. */
 	int region_fd;
+	/* With region_fd: of channel_server_listen_for_machine, or -1: the VM has no doorbell. Owned by the caller. */
+	int machine_listen_fd;
 	uint32_t connections_max;
 	uint32_t request_ring_bytes; /* a power of two, at least 4096 */
 	uint32_t reply_ring_bytes;   /* likewise */
@@ -94,6 +97,12 @@ struct channel_server_config channel_server_config_default(void);
  * there is replaced. Returns the descriptor, owned by the caller, or as vhost_user_listen.
  */
 int channel_server_listen(const char *path, struct error *error);
+
+/*
+ * Likewise (SOCK_STREAM), for the machine that a region is in, QEMU with an ivshmem-doorbell device or sluice-vm: it is told as an ivshmem
+ * server does (QEMU's docs/specs/ivshmem-spec) where the memory is and what to ring.
+ */
+int channel_server_listen_for_machine(const char *path, struct error *error);
 
 /* How large a region is that is configured so: a power of two, as a BAR is. */
 size_t channel_region_bytes(const struct channel_server_config *config);

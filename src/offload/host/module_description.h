@@ -25,7 +25,9 @@ struct module_description {
 	char library[PATH_MAX];	  /* the shared object */
 	char directory[PATH_MAX]; /* its own */
 	char socket[MODULE_SOCKET_BYTES];
-	char region[PATH_MAX];	   /* file of a VM's region; empty: none */
+	char region[PATH_MAX]; /* file of a VM's region; empty: none */
+	char doorbell
+		[MODULE_SOCKET_BYTES]; /* where its machine gets the doorbell; empty: there is no region */
 	char user[LOGIN_NAME_MAX]; /* empty: the default */
 	int cpu;		   /* of its sidecore, or SIDECORE_NOT_PINNED */
 	uint64_t poll_ns_max;

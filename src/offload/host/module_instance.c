@@ -28,11 +28,12 @@
 #include "offload/host/module_service.h"
 #include "offload/host/worker_pool.h"
 #include "sidecore/sidecore.h"
+#include "virtio/vhost_user_listener.h"
 
 #define SERVERS_MAX 2u /* of the socket, and of the region */
 #define LOCK_TRIES 300u
-#define LOCK_TRY_NS 50000000 /* a predecessor that closes gets 15 s in all */
-#define SOCKET_GROUP "sluice"
+#define LOCK_TRY_NS 50000000  /* a predecessor that closes gets 15 s in all */
+#define SOCKET_GROUP "sluice" /* as the control socket's; those for VMs are as those of disks */
 
 struct module_instance {
 	struct module_description *description;
@@ -86,18 +87,34 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	config->name = instance->description->name;
 	config->connections_max = instance->description->connections;
 	config->handlers = &module_service_handlers;
-	config->listen_fd = config->region_fd = -1;
+	config->listen_fd = config->region_fd = config->machine_listen_fd = -1;
 	return config;
 }
 
-/* As the control socket's: for members of the group, if there is one. */
-static void give_to_group(const char *path)
+/* For members of the group, if there is one. */
+static void give_to_group(const char *path, const char *name)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(SOCKET_GROUP) : NULL;
+	const struct group *group = geteuid() == 0 ? getgrnam(name) : NULL;
 
 	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warning("%s: cannot give it to group '%s': %s", path, SOCKET_GROUP,
-			strerror(errno));
+		log_warning("%s: cannot give it to group '%s': %s", path, name, strerror(errno));
+}
+
+static int open_region(struct module_instance *instance, struct error *error)
+{
+	const struct module_description *description = instance->description;
+	struct channel_server_config *config = add_server(instance);
+
+	config->region_fd = channel_region_open(description->region, config, error);
+	if (config->region_fd == -EEXIST)
+		return error_prefix(error, -EEXIST, "region: ");
+	if (config->region_fd < 0)
+		return config->region_fd;
+	config->machine_listen_fd = channel_server_listen_for_machine(description->doorbell, error);
+	if (config->machine_listen_fd < 0)
+		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
+	give_to_group(description->doorbell, VHOST_USER_GROUP);
+	return 0;
 }
 
 static int open_entrances(struct module_instance *instance, struct error *error)
@@ -108,14 +125,8 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 	config->listen_fd = channel_server_listen(description->socket, error);
 	if (config->listen_fd < 0)
 		return config->listen_fd;
-	give_to_group(description->socket);
-	if (!*description->region)
-		return 0;
-	config = add_server(instance);
-	config->region_fd = channel_region_open(description->region, config, error);
-	if (config->region_fd == -EEXIST)
-		return error_prefix(error, -EEXIST, "region: ");
-	return config->region_fd < 0 ? config->region_fd : 0;
+	give_to_group(description->socket, SOCKET_GROUP);
+	return *description->region ? open_region(instance, error) : 0;
 }
 
 static int open_all(struct module_instance *instance, struct error *error)
@@ -289,6 +300,15 @@ static int start_service(struct module_instance *instance, struct error *error)
 	return result < 0 ? result : module_service_create(&config, &instance->service, error);
 }
 
+static void close_entrances(const struct channel_server_config *config)
+{
+	const int fds[] = {config->listen_fd, config->region_fd, config->machine_listen_fd};
+
+	for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
 static int start_servers(struct module_instance *instance, struct error *error)
 {
 	int result = 0;
@@ -349,12 +369,8 @@ void module_instance_stop(struct module_instance *instance)
 		gated_file_set_gate(NULL);
 		gate_client_close(&instance->gate);
 	}
-	for (unsigned i = 0; i < instance->server_count; i++) {
-		if (instance->server_configs[i].listen_fd >= 0)
-			close(instance->server_configs[i].listen_fd);
-		if (instance->server_configs[i].region_fd >= 0)
-			close(instance->server_configs[i].region_fd);
-	}
+	for (unsigned i = 0; i < instance->server_count; i++)
+		close_entrances(&instance->server_configs[i]);
 	close(instance->answer.fd);
 	pthread_mutex_destroy(&instance->text_lock);
 	free(instance);

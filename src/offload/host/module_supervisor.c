@@ -383,6 +383,7 @@ static void *supervise(void *argument)
 	while (wait_for_next(supervisor) && !is_stopping(supervisor));
 	/* The process may not remove anything outside its directory. */
 	unlink(supervisor->description.socket);
+	unlink(supervisor->description.doorbell); /* empty is nothing */
 	if (*supervisor->cgroup)
 		module_cgroup_remove(supervisor->cgroup);
 	return NULL;

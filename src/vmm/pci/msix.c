@@ -125,8 +125,8 @@ static void add_registers(struct msix *msix, const uint32_t offsets[2])
 		.read = read_pending,
 		.device = msix};
 
-	pci_function_add_range(msix->function, &table, offsets[0]);
-	pci_function_add_range(msix->function, &pending, offsets[1]);
+	pci_function_add_range(msix->function, PCI_BAR_0, &table, offsets[0]);
+	pci_function_add_range(msix->function, PCI_BAR_0, &pending, offsets[1]);
 }
 
 int msix_init(struct msix *msix, struct interrupts *interrupts, struct pci_function *function,

@@ -32,30 +32,37 @@ struct pci_bus {
 
 /* ---- where functions' registers are ---- */
 
-static void unmap_those_that_left(struct pci_bus *bus)
+static void unmap_what_left(struct pci_bus *bus, struct pci_function *function)
 {
-	for (unsigned i = 0; i < SLOTS; i++) {
-		struct pci_function *function = bus->slots[i];
+	for (enum pci_bar_index bar = 0; bar < PCI_FUNCTION_BARS; bar++) {
 		uint64_t address;
 
-		if (function && (!pci_function_wanted_address(function, &address) ||
-					address != function->mapped_address))
-			pci_function_unmap(function, bus->registers);
+		if (!pci_function_wanted_address(function, bar, &address) ||
+			address != function->bars[bar].address)
+			pci_function_unmap(function, bar, bus->registers);
+	}
+}
+
+static void map_what_has_come(struct pci_bus *bus, struct pci_function *function)
+{
+	for (enum pci_bar_index bar = 0; bar < PCI_FUNCTION_BARS; bar++) {
+		uint64_t address;
+
+		if (!function->bars[bar].is_mapped &&
+			pci_function_wanted_address(function, bar, &address))
+			pci_function_map(function, bar, bus->registers, address);
 	}
 }
 
 /* One that another was in the way of may have its place now, so all are tried. */
 static void update_map(struct pci_bus *bus)
 {
-	unmap_those_that_left(bus);
-	for (unsigned i = 0; i < SLOTS; i++) {
-		struct pci_function *function = bus->slots[i];
-		uint64_t address;
-
-		if (function && !function->is_mapped &&
-			pci_function_wanted_address(function, &address))
-			pci_function_map(function, bus->registers, address);
-	}
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (bus->slots[i])
+			unmap_what_left(bus, bus->slots[i]);
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (bus->slots[i])
+			map_what_has_come(bus, bus->slots[i]);
 }
 
 /* ---- the ports ---- */
@@ -114,27 +121,48 @@ static void write_data(void *device, uint64_t offset, uint64_t value, unsigned s
 
 /* ---- the bus ---- */
 
+/* Returns where the next address is free then, or 0 if there is no room. */
+static uint64_t place_bars(const struct pci_bus *bus, struct pci_function *function)
+{
+	uint64_t next = bus->next_address;
+
+	for (enum pci_bar_index bar = 0; bar < PCI_FUNCTION_BARS; bar++) {
+		const uint64_t bytes = function->bars[bar].bytes;
+		const uint64_t address = bytes ? (next + bytes - 1) & ~(bytes - 1) : 0;
+
+		if (address + bytes > LAYOUT_PCI_MEMORY_END)
+			return 0;
+		if (bytes)
+			next = address + bytes;
+		pci_function_set_u32(function, pci_function_bar_offset(bar), (uint32_t)address);
+	}
+	return next;
+}
+
 int pci_bus_add(struct pci_bus *bus, struct pci_function *function, struct error *error)
 {
-	uint64_t bytes = function->bar_bytes;
-	uint64_t address = bytes ? (bus->next_address + bytes - 1) & ~(bytes - 1) : 0;
+	uint64_t next;
 	unsigned slot = 1;
 
 	while (slot < SLOTS && bus->slots[slot])
 		slot++;
-	if (slot == SLOTS || address + bytes > LAYOUT_PCI_MEMORY_END)
+	if (slot == SLOTS)
 		return error_set(error, -ENOSPC, "the PCI bus is full: a VM has at most %u devices",
 			PCI_FUNCTIONS_MAX);
-	pci_function_set_u32(function, PCI_BASE_ADDRESS_0, (uint32_t)address);
-	if (bytes)
-		bus->next_address = address + bytes;
+	next = place_bars(bus, function);
+	if (!next)
+		return error_set(error, -ENOSPC,
+			"the PCI bus is full: devices have %llu MiB of addresses between them",
+			(LAYOUT_PCI_MEMORY_END - LAYOUT_PCI_MEMORY_START) >> 20);
+	bus->next_address = next;
 	bus->slots[slot] = function;
 	return 0;
 }
 
 void pci_bus_remove(struct pci_bus *bus, struct pci_function *function)
 {
-	pci_function_unmap(function, bus->registers);
+	for (enum pci_bar_index bar = 0; bar < PCI_FUNCTION_BARS; bar++)
+		pci_function_unmap(function, bar, bus->registers);
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (bus->slots[i] == function)
 			bus->slots[i] = NULL;

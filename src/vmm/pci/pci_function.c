@@ -77,15 +77,28 @@ uint8_t pci_function_add_capability(
 	return offset;
 }
 
-void pci_function_add_range(
-	struct pci_function *function, const struct register_range *range, uint32_t offset)
+unsigned pci_function_bar_offset(enum pci_bar_index bar)
 {
-	const uint32_t writable = ~(function->bar_bytes - 1);
+	static const uint8_t offsets[PCI_FUNCTION_BARS] = {
+		[PCI_BAR_0] = PCI_BASE_ADDRESS_0, [PCI_BAR_2] = PCI_BASE_ADDRESS_2};
 
+	return offsets[bar];
+}
+
+void pci_function_add_bar(struct pci_function *function, enum pci_bar_index bar, uint32_t bytes)
+{
+	const uint32_t writable = ~(bytes - 1);
+
+	function->bars[bar].bytes = bytes;
+	memcpy(function->writable + pci_function_bar_offset(bar), &writable, sizeof writable);
+}
+
+void pci_function_add_range(struct pci_function *function, enum pci_bar_index bar,
+	const struct register_range *range, uint32_t offset)
+{
 	assert(function->range_count < PCI_FUNCTION_RANGES_MAX);
-	assert(offset + range->size_bytes <= function->bar_bytes);
-	function->ranges[function->range_count++] = (struct pci_range){*range, offset};
-	memcpy(function->writable + PCI_BASE_ADDRESS_0, &writable, sizeof writable);
+	assert(offset + range->size_bytes <= function->bars[bar].bytes);
+	function->ranges[function->range_count++] = (struct pci_range){*range, bar, offset};
 }
 
 const struct pci_range *pci_function_find_range(
@@ -94,7 +107,8 @@ const struct pci_range *pci_function_find_range(
 	for (unsigned i = 0; i < function->range_count; i++) {
 		const struct pci_range *range = &function->ranges[i];
 
-		if (offset >= range->offset && size_bytes <= range->range.size_bytes &&
+		if (range->bar == PCI_BAR_0 && offset >= range->offset &&
+			size_bytes <= range->range.size_bytes &&
 			offset - range->offset <= range->range.size_bytes - size_bytes)
 			return range;
 	}
@@ -128,48 +142,64 @@ void pci_function_write(
 
 /* ---- where the registers are ---- */
 
-bool pci_function_wanted_address(const struct pci_function *function, uint64_t *address)
+bool pci_function_wanted_address(
+	const struct pci_function *function, enum pci_bar_index bar, uint64_t *address)
 {
-	*address = pci_function_get_u32(function, PCI_BASE_ADDRESS_0);
-	return function->bar_bytes &&
-	       pci_function_get_u16(function, PCI_COMMAND) & PCI_COMMAND_MEMORY &&
-	       *address >= LAYOUT_PCI_MEMORY_START &&
-	       *address + function->bar_bytes <= LAYOUT_PCI_MEMORY_END;
+	const uint32_t bytes = function->bars[bar].bytes;
+
+	*address = pci_function_get_u32(function, pci_function_bar_offset(bar));
+	return bytes && pci_function_get_u16(function, PCI_COMMAND) & PCI_COMMAND_MEMORY &&
+	       *address >= LAYOUT_PCI_MEMORY_START && *address + bytes <= LAYOUT_PCI_MEMORY_END;
 }
 
-static void remove_ranges(
-	struct pci_function *function, struct registers *registers, unsigned count)
+static void remove_ranges(struct pci_function *function, enum pci_bar_index bar,
+	struct registers *registers, unsigned count)
 {
 	while (count-- > 0)
-		registers_remove(registers, &function->ranges[count].range);
+		if (function->ranges[count].bar == bar)
+			registers_remove(registers, &function->ranges[count].range);
 }
 
-int pci_function_map(struct pci_function *function, struct registers *registers, uint64_t address)
+static int add_ranges(struct pci_function *function, enum pci_bar_index bar,
+	struct registers *registers, uint64_t address)
 {
 	for (unsigned i = 0; i < function->range_count; i++) {
 		struct pci_range *range = &function->ranges[i];
 		int result;
 
+		if (range->bar != bar)
+			continue;
 		range->range.base = address + range->offset;
 		result = registers_add(registers, &range->range);
 		if (result < 0) {
-			remove_ranges(function, registers, i);
+			remove_ranges(function, bar, registers, i);
 			return result;
 		}
 	}
-	function->is_mapped = true;
-	function->mapped_address = address;
-	if (function->operations && function->operations->mapped)
-		function->operations->mapped(function->device, address);
 	return 0;
 }
 
-void pci_function_unmap(struct pci_function *function, struct registers *registers)
+int pci_function_map(struct pci_function *function, enum pci_bar_index bar,
+	struct registers *registers, uint64_t address)
 {
-	if (!function->is_mapped)
+	int result = add_ranges(function, bar, registers, address);
+
+	if (result < 0)
+		return result;
+	function->bars[bar].is_mapped = true;
+	function->bars[bar].address = address;
+	if (function->operations && function->operations->mapped)
+		function->operations->mapped(function->device, bar, address);
+	return 0;
+}
+
+void pci_function_unmap(
+	struct pci_function *function, enum pci_bar_index bar, struct registers *registers)
+{
+	if (!function->bars[bar].is_mapped)
 		return;
 	if (function->operations && function->operations->unmapped)
-		function->operations->unmapped(function->device, function->mapped_address);
-	remove_ranges(function, registers, function->range_count);
-	function->is_mapped = false;
+		function->operations->unmapped(function->device, bar, function->bars[bar].address);
+	remove_ranges(function, bar, registers, function->range_count);
+	function->bars[bar].is_mapped = false;
 }

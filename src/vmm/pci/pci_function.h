@@ -1,6 +1,7 @@
 /*
  * A function on the bus: 256 bytes of configuration space (PCI Local Bus 3.0, chapter 6, header type 0),
- * capabilities, and one base address register, of 32 bits of memory, behind which its registers are.
+ * capabilities, and up to two base address registers, of 32 bits of memory each, behind which its registers are. What is
+ * not registers but memory of the guest's has a range, too, so that nobody else is where it is.
  *
  * What a guest can change is what `writable` has bits for; the function's device hears of it afterwards.
  */
@@ -15,6 +16,9 @@
 #define PCI_CONFIG_BYTES 256u
 #define PCI_FUNCTION_RANGES_MAX 8u
 
+/* In the order of their numbers: those of the devices that there are have these. */
+enum pci_bar_index { PCI_BAR_0, PCI_BAR_2, PCI_FUNCTION_BARS };
+
 struct pci_identity {
 	uint16_t vendor, device;
 	uint32_t class_code; /* base class, subclass, programming interface: 24 bits */
@@ -28,14 +32,21 @@ struct pci_function_operations {
 	void (*will_read)(void *device, unsigned offset, unsigned size_bytes);
 	void (*was_written)(void *device, unsigned offset, unsigned size_bytes);
 
-	/* The registers are at this address now; no longer. */
-	void (*mapped)(void *device, uint64_t address);
-	void (*unmapped)(void *device, uint64_t address);
+	/* What is behind the base address register is at this address now; no longer. */
+	void (*mapped)(void *device, enum pci_bar_index bar, uint64_t address);
+	void (*unmapped)(void *device, enum pci_bar_index bar, uint64_t address);
+};
+
+struct pci_bar {
+	uint32_t bytes; /* a power of two; 0: there is none */
+	bool is_mapped;
+	uint64_t address; /* if it is */
 };
 
 struct pci_range {
 	struct register_range range; /* its base is set when it is mapped */
-	uint32_t offset;	     /* behind the base address register */
+	enum pci_bar_index bar;
+	uint32_t offset; /* behind the base address register */
 };
 
 struct pci_function {
@@ -45,11 +56,9 @@ struct pci_function {
 	uint8_t writable[PCI_CONFIG_BYTES]; /* bits */
 	uint8_t capability_link; /* where the next capability's offset is to be written */
 	uint8_t capability_end;
-	uint32_t bar_bytes; /* 0: no registers */
+	struct pci_bar bars[PCI_FUNCTION_BARS];
 	unsigned range_count;
 	struct pci_range ranges[PCI_FUNCTION_RANGES_MAX];
-	bool is_mapped;
-	uint64_t mapped_address;
 };
 
 void pci_function_init(struct pci_function *function, const struct pci_identity *identity,
@@ -64,25 +73,36 @@ void pci_function_init(struct pci_function *function, const struct pci_identity 
 uint8_t pci_function_add_capability(
 	struct pci_function *function, const void *capability, unsigned size_bytes);
 
-/* Registers, at an offset behind the base address register, whose size (a power of two) is set before. */
-void pci_function_add_range(
-	struct pci_function *function, const struct register_range *range, uint32_t offset);
+/* Give it a base address register, of `bytes`, a power of two. */
+void pci_function_add_bar(struct pci_function *function, enum pci_bar_index bar, uint32_t bytes);
 
-/* The registers that have all of these bytes behind the base address register; or NULL. */
+/* Registers, at an offset behind a base address register that it has. */
+void pci_function_add_range(struct pci_function *function, enum pci_bar_index bar,
+	const struct register_range *range, uint32_t offset);
+
+/* The registers that have all of these bytes behind base address register 0; or NULL. */
 const struct pci_range *pci_function_find_range(
 	const struct pci_function *function, uint32_t offset, uint32_t size_bytes);
+
+/* Where a base address register is in configuration space. */
+unsigned pci_function_bar_offset(enum pci_bar_index bar);
 
 /* An access of 1, 2 or 4 bytes, naturally aligned. */
 uint32_t pci_function_read(struct pci_function *function, unsigned offset, unsigned size_bytes);
 void pci_function_write(
 	struct pci_function *function, unsigned offset, unsigned size_bytes, uint32_t value);
 
-/* Where the guest wants the registers to be. Returns false if nowhere: decoding is off, or beyond the window. */
-bool pci_function_wanted_address(const struct pci_function *function, uint64_t *address);
+/* Where the guest wants them to be. Returns false if nowhere: decoding is off, or beyond the window. */
+bool pci_function_wanted_address(
+	const struct pci_function *function, enum pci_bar_index bar, uint64_t *address);
 
 /* Put the registers there. Returns 0, or -EEXIST if others have some of it. */
-int pci_function_map(struct pci_function *function, struct registers *registers, uint64_t address);
-void pci_function_unmap(struct pci_function *function, struct registers *registers);
+int pci_function_map(struct pci_function *function, enum pci_bar_index bar,
+	struct registers *registers, uint64_t address);
+
+/* If they are somewhere. */
+void pci_function_unmap(
+	struct pci_function *function, enum pci_bar_index bar, struct registers *registers);
 
 /* Fields of configuration space are little-endian, as the host is. */
 uint16_t pci_function_get_u16(const struct pci_function *function, unsigned offset);

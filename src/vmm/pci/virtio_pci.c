@@ -166,7 +166,7 @@ static void write_doorbell(void *device, uint64_t offset, uint64_t value, unsign
 }
 
 /* One that KVM does not take costs an exit when it is rung. */
-static void mapped(void *device, uint64_t address)
+static void mapped(void *device, enum pci_bar_index bar, uint64_t address)
 {
 	struct virtio_pci *transport = device;
 	int result = 0;
@@ -185,7 +185,7 @@ static void mapped(void *device, uint64_t address)
 	pthread_mutex_unlock(&transport->lock);
 }
 
-static void unmapped(void *device, uint64_t address)
+static void unmapped(void *device, enum pci_bar_index bar, uint64_t address)
 {
 	struct virtio_pci *transport = device;
 
@@ -322,7 +322,7 @@ static void add_registers(struct virtio_pci *transport)
 		struct register_range range = all[i].range;
 
 		range.device = transport;
-		pci_function_add_range(&transport->function, &range, all[i].offset);
+		pci_function_add_range(&transport->function, PCI_BAR_0, &range, all[i].offset);
 		add_capability(
 			transport, all[i].capability, all[i].offset, (uint32_t)range.size_bytes);
 	}
@@ -365,7 +365,7 @@ static void init_function(struct virtio_pci *transport)
 		.subsystem = (uint16_t)(DEVICE_ID_BASE + transport->config.type)};
 
 	pci_function_init(&transport->function, &identity, &function_operations, transport);
-	transport->function.bar_bytes = VIRTIO_PCI_BAR_BYTES;
+	pci_function_add_bar(&transport->function, PCI_BAR_0, VIRTIO_PCI_BAR_BYTES);
 	add_registers(transport);
 	add_window(transport);
 }

@@ -97,7 +97,13 @@ static int open_control(struct vm *vm, struct error *error)
 	return result;
 }
 
-static void describe_device(
+static void describe_module(const struct vm_device *device, struct ivshmem_device_config *config)
+{
+	memcpy(config->name, device->name, sizeof config->name);
+	memcpy(config->socket_path, device->socket, sizeof config->socket_path);
+}
+
+static void describe_virtio(
 	const struct vm_device *device, unsigned vcpu_count, struct virtio_device_config *config)
 {
 	*config = (struct virtio_device_config){
@@ -107,6 +113,20 @@ static void describe_device(
 	};
 	memcpy(config->name, device->name, sizeof config->name);
 	memcpy(config->socket_path, device->socket, sizeof config->socket_path);
+}
+
+static void describe_devices(
+	const struct vm_description *description, struct machine_config *machine)
+{
+	for (unsigned i = 0; i < description->device_count; i++) {
+		const struct vm_device *device = &description->devices[i];
+
+		if (device->kind == VM_MODULE)
+			describe_module(device, &machine->modules[machine->module_count++]);
+		else
+			describe_virtio(device, description->vcpu_count,
+				&machine->devices[machine->device_count++]);
+	}
 }
 
 static void describe_machine(struct vm *vm)
@@ -133,10 +153,7 @@ static void describe_machine(struct vm *vm)
 	machine->console_input_fd = STDIN_FILENO;
 	machine->console_output_fd = STDOUT_FILENO;
 	machine->has_exit_rings = description->has_exit_rings;
-	machine->device_count = description->device_count;
-	for (unsigned i = 0; i < description->device_count; i++)
-		describe_device(
-			&description->devices[i], description->vcpu_count, &machine->devices[i]);
+	describe_devices(description, machine);
 }
 
 static int enter_sandbox(const struct vm *vm, struct error *error)

@@ -189,12 +189,25 @@ static json_t *describe_device(const struct virtio_device *device)
 		number(statistics.interrupts_masked));
 }
 
+static json_t *describe_module(struct ivshmem_device *module)
+{
+	const struct ivshmem_device_config *config = ivshmem_device_config(module);
+	struct ivshmem_device_statistics statistics;
+
+	ivshmem_device_statistics(module, &statistics);
+	return json_pack("{s:s, s:s, s:b, s:b, s:o}", "name", config->name, "socket",
+		config->socket_path, "is_connected", statistics.is_connected, "is_active",
+		statistics.is_mapped, "reconnects", number(statistics.reconnects));
+}
+
 static json_t *describe_devices(const struct machine_statistics *statistics)
 {
 	json_t *devices = json_array();
 
 	for (unsigned i = 0; i < statistics->device_count; i++)
 		json_array_append_new(devices, describe_device(statistics->devices[i]));
+	for (unsigned i = 0; i < statistics->module_count; i++)
+		json_array_append_new(devices, describe_module(statistics->modules[i]));
 	return devices;
 }
 

@@ -63,6 +63,7 @@ static void all_that_is_said_is_understood(void **state)
 				   "    directory: /var/lib/sluice/db\n"
 				   "    socket: /run/db.sock\n"
 				   "    region: /dev/shm/db\n"
+				   "    doorbell: /run/db.bell\n"
 				   "    cpu: 3\n"
 				   "    poll: 20us\n"
 				   "    connections: 128\n"
@@ -82,6 +83,7 @@ static void all_that_is_said_is_understood(void **state)
 	assert_string_equal(description.directory, "/var/lib/sluice/db");
 	assert_string_equal(description.socket, "/run/db.sock");
 	assert_string_equal(description.region, "/dev/shm/db");
+	assert_string_equal(description.doorbell, "/run/db.bell");
 	assert_int_equal(description.cpu, 3);
 	assert_int_equal(description.poll_ns_max, 20000);
 	assert_int_equal(description.connections, 128);
@@ -106,12 +108,29 @@ static void what_is_left_out_has_defaults(void **state)
 	assert_string_equal(description.library, "/opt/x.so");
 	assert_string_equal(description.socket, "/run/sluice/db.module.sock");
 	assert_string_equal(description.region, "");
+	assert_string_equal(description.doorbell, "");
 	assert_int_equal(description.cpu, SIDECORE_NOT_PINNED);
 	assert_int_equal(description.poll_ns_max, SIDECORE_POLL_NS_DEFAULT);
 	assert_int_equal(description.connections, 64);
 	assert_int_equal(description.memory_bytes_max, 0);
 	assert_int_equal(description.cpu_thousandths_max, 0);
 	configuration_free(configuration);
+}
+
+static void a_region_has_a_doorbell_whether_one_is_named_or_not(void **state)
+{
+	struct module_description description;
+	struct configuration *configuration;
+	char *said =
+		load("modules: [{name: db, module: /opt/x.so, directory: /d, region: /dev/shm/db}]",
+			&configuration);
+
+	assert_string_equal(said, "");
+	free(said);
+	describe(configuration, &description);
+	assert_string_equal(description.doorbell, "/run/sluice/db.ivshmem.sock");
+	configuration_free(configuration);
+	assert_value_refused("doorbell: /run/bell", "modules[0].doorbell: is of no use without");
 }
 
 static void wrong_values_are_named(void **state)
@@ -153,6 +172,11 @@ static void what_two_modules_cannot_share_is_named(void **state)
 		       "  - {name: a, module: echo, directory: /d, region: /dev/shm/r}\n"
 		       "  - {name: b, module: echo, directory: /e, region: /dev/shm/r}\n",
 		"modules[1].region: '/dev/shm/r' is taken by modules[0]");
+	assert_refused(
+		"modules:\n"
+		"  - {name: a, module: echo, directory: /d, region: /dev/shm/r, doorbell: /b}\n"
+		"  - {name: b, module: echo, directory: /e, region: /dev/shm/s, doorbell: /b}\n",
+		"modules[1].doorbell: '/b' is taken by modules[0]");
 }
 
 static void what_its_io_is_promised_is_checked_as_a_disks(void **state)
@@ -187,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_that_is_said_is_understood),
 		cmocka_unit_test(what_is_left_out_has_defaults),
+		cmocka_unit_test(a_region_has_a_doorbell_whether_one_is_named_or_not),
 		cmocka_unit_test(wrong_values_are_named),
 		cmocka_unit_test(a_module_is_a_name_or_a_whole_path),
 		cmocka_unit_test(what_two_modules_cannot_share_is_named),

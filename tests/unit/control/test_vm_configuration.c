@@ -22,6 +22,7 @@ static const char full_text[] = "name: db\n"
 				"command_line: console=ttyS0 quiet\n"
 				"disks: [gold, /run/other.sock]\n"
 				"nics: [web]\n"
+				"modules: [store]\n"
 				"user: vm-db\n"
 				"grace: 1min\n";
 
@@ -67,12 +68,14 @@ static void assert_full(const struct vm_description *description)
 	assert_string_equal(description->kernel, "/boot/vmlinuz");
 	assert_string_equal(description->initrd, "/boot/initrd");
 	assert_string_equal(description->command_line, "console=ttyS0 quiet");
-	assert_int_equal(description->device_count, 3);
+	assert_int_equal(description->device_count, 4);
 	assert_true(description->devices[0].is_sluiced);
 	assert_string_equal(description->devices[0].name, "gold");
 	assert_false(description->devices[1].is_sluiced);
 	assert_string_equal(description->devices[1].socket, "/run/other.sock");
 	assert_int_equal(description->devices[2].kind, VM_NIC);
+	assert_int_equal(description->devices[3].kind, VM_MODULE);
+	assert_string_equal(description->devices[3].name, "store");
 	assert_string_equal(description->user, "vm-db");
 	assert_true(description->grace_ns == 60000000000u);
 }
@@ -294,6 +297,13 @@ static void the_whole_is_checked_with_its_lines(void **state)
 	expect("nics: [{name: web, netdev: tap0, device: {}}]\n"
 	       "vms: [{name: a, memory: 64MiB, kernel: /vmlinuz, nics: [web]}]\n",
 		"");
+	expect("modules: [{name: db, module: echo, directory: /d, region: /dev/shm/r}]\n"
+	       "vms: [{name: a, memory: 64MiB, kernel: /vmlinuz, modules: [db]}]\n",
+		"");
+	expect("modules: [{name: db, module: echo, directory: /d}]\n"
+	       "vms: [{name: a, memory: 64MiB, kernel: /vmlinuz, modules: [db]}]\n",
+		"sluice.yaml:2:60: vms[0].modules[0]: module 'db' has no 'region'; add one to it, "
+		"like /dev/shm/db\n");
 	expect("network: {host: h, uplink: eth0, link: 1Gbit, key: /k, "
 	       "hosts: [{name: h, address: 10.0.0.1}]}\n"
 	       "nics: [{name: web, netdev: tap0}]\n"

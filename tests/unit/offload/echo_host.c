@@ -153,6 +153,7 @@ void echo_host_init(struct echo_host *host, bool is_pci)
 	snprintf(host->directory, sizeof host->directory, "/dev/shm/sluice-test-XXXXXX");
 	assert_non_null(mkdtemp(host->directory));
 	snprintf(host->socket_path, sizeof host->socket_path, "%s/socket", host->directory);
+	snprintf(host->machine_path, sizeof host->machine_path, "%s/machine", host->directory);
 	snprintf(host->where, sizeof host->where, "unix:%s", host->socket_path);
 	host->is_pci = is_pci;
 	if (is_pci)
@@ -172,10 +173,12 @@ void echo_host_start(struct echo_host *host)
 
 	assert_int_equal(sidecore_start(&sidecore_config, &host->sidecore, &error), 0);
 	host->config.sidecore = host->sidecore;
-	if (host->is_pci)
+	if (host->is_pci) {
 		host->config.region_fd =
 			channel_region_open(host->region_path, &host->config, &error);
-	else
+		host->config.machine_listen_fd =
+			channel_server_listen_for_machine(host->machine_path, &error);
+	} else
 		host->config.listen_fd = channel_server_listen(host->socket_path, &error);
 	assert_int_equal(channel_server_create(&host->config, &host->server, &error), 0);
 	assert_int_equal(channel_server_start(host->server, &error), 0);
@@ -187,6 +190,8 @@ void echo_host_stop(struct echo_host *host)
 	host->server = NULL;
 	sidecore_stop(host->sidecore);
 	close(host->is_pci ? host->config.region_fd : host->config.listen_fd);
+	if (host->is_pci)
+		close(host->config.machine_listen_fd);
 }
 
 void echo_host_end(struct echo_host *host)

@@ -22,7 +22,8 @@ struct echo_host {
 	char directory[PATH_MAX]; /* a temporary one, for all that is here */
 	char socket_path[PATH_MAX + 16];
 	char region_path[PATH_MAX + 64];
-	char where[PATH_MAX + 32]; /* of the socket, for channel_open */
+	char machine_path[PATH_MAX + 16]; /* on PCI: the socket for the machine that it is in */
+	char where[PATH_MAX + 32];	  /* of the socket, for channel_open */
 	bool is_pci;
 	struct channel_server_config config;
 	struct sidecore *sidecore;

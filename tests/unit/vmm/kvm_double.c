@@ -81,6 +81,37 @@ int kvm_events_set_doorbell(int vm_fd, int event_fd, uint64_t guest_address, boo
 	return 0;
 }
 
+/* As the kernel has it: a slot is made whole, and removed whole; no two are in one place. */
+int kvm_events_set_memory(
+	int vm_fd, uint32_t slot, uint64_t guest_address, uint64_t size_bytes, void *host)
+{
+	if (kvm_double.failure)
+		return kvm_double.failure;
+	if (slot >= KVM_DOUBLE_MEMORY_SLOTS || guest_address % 4096 || size_bytes % 4096)
+		return -EINVAL;
+	if (size_bytes && kvm_double.memory[slot].bytes)
+		return -EINVAL;
+	if (!size_bytes && !kvm_double.memory[slot].bytes)
+		return -EINVAL;
+	for (unsigned i = 0; size_bytes && i < KVM_DOUBLE_MEMORY_SLOTS; i++)
+		if (guest_address < kvm_double.memory[i].address + kvm_double.memory[i].bytes &&
+			kvm_double.memory[i].address < guest_address + size_bytes)
+			return -EEXIST;
+	kvm_double.memory[slot].address = guest_address;
+	kvm_double.memory[slot].bytes = size_bytes;
+	kvm_double.memory[slot].host = host;
+	return 0;
+}
+
+uint8_t *kvm_double_memory(uint64_t address)
+{
+	for (unsigned i = 0; i < KVM_DOUBLE_MEMORY_SLOTS; i++)
+		if (address - kvm_double.memory[i].address < kvm_double.memory[i].bytes)
+			return (uint8_t *)kvm_double.memory[i].host +
+			       (address - kvm_double.memory[i].address);
+	return NULL;
+}
+
 unsigned kvm_double_raised(uint32_t gsi)
 {
 	unsigned raised;

@@ -1,5 +1,5 @@
 /*
- * In place of vmm/kvm_events.c: KVM as far as eventfds and interrupts go, in memory, so that tests see what it was
+ * In place of vmm/kvm_events.c: KVM as far as eventfds, interrupts and memory that comes and goes go, in memory, so that tests see what it was
  * told and play the kernel's part.
  */
 #ifndef SLUICE_TESTS_KVM_DOUBLE_H
@@ -14,6 +14,7 @@
 
 #define KVM_DOUBLE_GSI_COUNT (LAYOUT_GSI_COUNT + INTERRUPT_MESSAGES_MAX)
 #define KVM_DOUBLE_DOORBELLS_MAX 4096u
+#define KVM_DOUBLE_MEMORY_SLOTS 4u
 
 struct kvm_double {
 	unsigned route_count;
@@ -25,6 +26,10 @@ struct kvm_double {
 		uint64_t address;
 		int fd;
 	} doorbells[KVM_DOUBLE_DOORBELLS_MAX];
+	struct {
+		uint64_t address, bytes;
+		void *host;
+	} memory[KVM_DOUBLE_MEMORY_SLOTS];
 	int failure; /* a negative errno: all calls fail with it */
 };
 
@@ -37,6 +42,9 @@ unsigned kvm_double_raised(uint32_t gsi);
 
 /* The guest writes there. Returns false if it is nobody's doorbell: the write is an exit. */
 bool kvm_double_write(uint64_t address);
+
+/* What the guest finds at that address; NULL: no memory that came while it ran. */
+uint8_t *kvm_double_memory(uint64_t address);
 
 /* The route of an interrupt that is a message; NULL: it has none. */
 const struct kvm_irq_routing_msi *kvm_double_message(uint32_t gsi);

@@ -20,12 +20,12 @@ static uint64_t read_mark(void *device, uint64_t offset, unsigned size_bytes)
 	return MARK + (uint64_t)((uint64_t *)device - mapped_at);
 }
 
-static void mapped(void *device, uint64_t address)
+static void mapped(void *device, enum pci_bar_index bar, uint64_t address)
 {
 	*(uint64_t *)device = address;
 }
 
-static void unmapped(void *device, uint64_t address)
+static void unmapped(void *device, enum pci_bar_index bar, uint64_t address)
 {
 	assert_int_equal(*(uint64_t *)device, address);
 	*(uint64_t *)device = 0;
@@ -48,8 +48,8 @@ static void init(unsigned slot)
 		.device = &mapped_at[slot]};
 
 	pci_function_init(&functions[slot], &identity, &operations, &mapped_at[slot]);
-	functions[slot].bar_bytes = BAR_BYTES;
-	pci_function_add_range(&functions[slot], &range, 0x1000);
+	pci_function_add_bar(&functions[slot], PCI_BAR_0, BAR_BYTES);
+	pci_function_add_range(&functions[slot], PCI_BAR_0, &range, 0x1000);
 }
 
 static int set_up(void **state)
