@@ -80,6 +80,7 @@ static json_t *describe_running(struct module_supervisor *supervisor, bool is_fr
 	json_object_set_new(description, "library", json_string(module->library));
 	json_object_set_new(description, "directory", json_string(module->directory));
 	json_object_set_new(description, "socket", json_string(module->socket));
+	json_object_set_new(description, "group", json_string(module->group));
 	json_object_set_new(description, "region", json_string(module->region));
 	json_object_set_new(
 		description, "connections_max", json_integer((json_int_t)module->connections));

@@ -2,18 +2,25 @@
 
 import contextlib
 import fcntl
+import grp
 import json
 import os
+import pwd
 import re
 import signal
 import socket
+import stat
 import subprocess
+import sys
 
 import pytest
 from daemon import BUILD, ROOT, SLUICE, SLUICED, eventually
 
+sys.path.insert(0, os.path.join(ROOT, "tests", "modules"))
+
+from module_user import AS_CALLER  # noqa: E402
+
 CLIENT = os.path.join(BUILD, "tests", "modules", "module_client")
-AS_ROOT = {"user": "root"} if os.geteuid() == 0 else {}  # pytest's folders are its own
 TROUBLESOME = os.path.join(BUILD, "tests", "modules", "troublesome.so")
 
 
@@ -56,7 +63,7 @@ class Host:
         return os.path.join(self.directory, name)
 
     def write(self, **modules):
-        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_ROOT, **module} for name, module in modules.items()]}
+        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_CALLER, **module} for name, module in modules.items()]}
         if self.metrics:
             settings["control"] = {"metrics": f"127.0.0.1:{self.metrics}"}
         with open(self.path("sluice.yaml"), "w") as file:
@@ -269,6 +276,15 @@ def test_what_a_module_says_is_shown_without_what_harms_a_terminal(host):
     eventually(lambda: "mood" in host.module("trouble")["status"])
     assert "  mood: ?[31mbad?\n" in host.does("module", "show", "trouble")
     assert "  wait: yes\n" in host.does("module", "show", "slow")
+
+
+def test_a_socket_is_given_to_its_group_and_to_no_others(tmp_path):
+    group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid if os.geteuid() == 0 else os.getegid())
+    with Host(tmp_path, echo={"module": "echo", "group": group.gr_name}) as host:
+        assert host.client("echo").ask("hello") == "= hello"
+        status = os.stat(host.path("echo.module.sock"))
+        assert (status.st_gid, stat.S_IMODE(status.st_mode)) == (group.gr_gid, 0o660)
+        assert re.search(rf"^socket +\S+, for group {group.gr_name}$", host.does("module", "show", "echo"), re.M)
 
 
 def test_lists_and_metrics_tell_of_modules(tmp_path):

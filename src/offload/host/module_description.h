@@ -17,6 +17,8 @@
 #define MODULE_OPTIONS_MAX 64u
 #define MODULE_OPTION_BYTES 256u
 #define MODULE_CONNECTIONS_MAX 1024u
+#define MODULE_GROUP_BYTES 64u
+#define MODULE_GROUP_DEFAULT "sluice"
 #define MODULE_USER_DEFAULT "sluice-module"
 
 struct module_description {
@@ -25,9 +27,11 @@ struct module_description {
 	char library[PATH_MAX];	  /* the shared object */
 	char directory[PATH_MAX]; /* its own */
 	char socket[MODULE_SOCKET_BYTES];
-	char region[PATH_MAX];	   /* file of a VM's region; empty: none */
-	char user[LOGIN_NAME_MAX]; /* empty: the default */
-	int cpu;		   /* of its sidecore, or SIDECORE_NOT_PINNED */
+	char group
+		[MODULE_GROUP_BYTES]; /* of the socket; empty: the default, if there is such a group */
+	char region[PATH_MAX];	      /* file of a VM's region; empty: none */
+	char user[LOGIN_NAME_MAX];    /* empty: the default */
+	int cpu;		      /* of its sidecore, or SIDECORE_NOT_PINNED */
 	uint64_t poll_ns_max;
 	uint32_t connections;	      /* at one time, of the socket and of the region each */
 	uint64_t memory_bytes_max;    /* 0: no limit */

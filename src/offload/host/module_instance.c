@@ -32,7 +32,6 @@
 #define SERVERS_MAX 2u /* of the socket, and of the region */
 #define LOCK_TRIES 300u
 #define LOCK_TRY_NS 50000000 /* a predecessor that closes gets 15 s in all */
-#define SOCKET_GROUP "sluice"
 
 struct module_instance {
 	struct module_description *description;
@@ -90,27 +89,39 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	return config;
 }
 
-/* As the control socket's: for members of the group, if there is one. */
-static void give_to_group(const char *path)
+/* As the control socket's: a group that was asked for must have it; the default one need not. */
+static int give_to_group(const struct module_description *description, struct error *error)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(SOCKET_GROUP) : NULL;
+	const bool is_wanted = *description->group;
+	const char *name = is_wanted ? description->group : MODULE_GROUP_DEFAULT;
+	const struct group *group = getgrnam(name);
 
-	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warning("%s: cannot give it to group '%s': %s", path, SOCKET_GROUP,
-			strerror(errno));
+	if (!group && is_wanted)
+		return error_set(error, -ENOENT,
+			"there is no group '%s'; make it with 'groupadd --system %s'", name, name);
+	if (!group || lchown(description->socket, (uid_t)-1, group->gr_gid) == 0)
+		return 0;
+	if (is_wanted)
+		return error_set(error, -errno,
+			"cannot give the socket %s to group '%s': %s; run as a member of it",
+			description->socket, name, strerror(errno));
+	log_info("module '%s': its socket stays with its owner's group: %s", description->name,
+		strerror(errno));
+	return 0;
 }
 
 static int open_entrances(struct module_instance *instance, struct error *error)
 {
 	const struct module_description *description = instance->description;
 	struct channel_server_config *config = add_server(instance);
+	int result;
 
 	config->listen_fd = channel_server_listen(description->socket, error);
 	if (config->listen_fd < 0)
 		return config->listen_fd;
-	give_to_group(description->socket);
-	if (!*description->region)
-		return 0;
+	result = give_to_group(description, error);
+	if (result < 0 || !*description->region)
+		return result;
 	config = add_server(instance);
 	config->region_fd = channel_region_open(description->region, config, error);
 	if (config->region_fd == -EEXIST)
