@@ -3,6 +3,7 @@
 
 #include "control/describe.h"
 #include "control/describe_slo.h"
+#include "control/host_modules.h"
 
 static json_t *describe_counters(const struct module_counters *counters)
 {
@@ -103,7 +104,8 @@ json_t *describe_module(const struct host *host, unsigned index, bool is_fresh)
 		json_object_set_new(description, "gate",
 			describe_gate(host, module_supervisor_gate(host->modules[index])));
 	if (!description)
-		description = json_pack("{s:s}", "state", "failed");
+		description = json_pack("{s:s}", "state",
+			host_module_waits(host, index) ? "waiting for another to end" : "failed");
 	json_object_set_new(description, "name", json_string(settings->name));
 	json_object_set_new(description, "module", json_string(settings->module));
 	return description;

@@ -125,6 +125,20 @@ def is_alive(pid):
         return False
 
 
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[11])
+
+
+def hang(host, name):
+    """Returns the process, which does not close when it is told to."""
+    client, process = host.client(name), host.module(name)["pid"]
+    before = cpu_ticks(process)
+    client.send("hang")
+    eventually(lambda: cpu_ticks(process) > before + 20)
+    return process
+
+
 def comes_back(client):
     eventually(lambda: client.ask("process").startswith("="))
 
@@ -270,6 +284,35 @@ def test_no_attempt_to_get_out_of_the_sandbox_succeeds(host):
         if said.startswith("!"):  # which has ended the process; the next may come at once
             eventually(lambda: "system call" in host.module("trouble")["trouble"] or host.is_running("trouble"))
             host.does("module", "restart", "trouble")
+
+
+def test_a_reload_does_not_wait_for_a_module_that_does_not_close(host):
+    process = hang(host, "trouble")
+    host.write(echo={"module": "echo"})
+    host.does("reload")
+    assert is_alive(process)
+    assert "trouble" not in host.does("module", "list")
+    assert host.client("echo").ask("hello") == "= hello"
+    eventually(lambda: not is_alive(process))
+    eventually(lambda: not os.path.exists(host.path("trouble.module.sock")))
+
+
+def test_a_module_that_has_changed_begins_when_its_process_of_before_has_ended(host):
+    process = hang(host, "trouble")
+    host.write(trouble={"module": TROUBLESOME, "connections": 3})
+    host.does("reload")
+    assert is_alive(process) and host.module("trouble")["state"] == "waiting for another to end"
+    assert "begins when another that was in its place has ended" in host.sluice("module", "restart", "trouble").stderr
+    eventually(lambda: host.is_running("trouble"))
+    assert not is_alive(process) and host.module("trouble")["connections_max"] == 3
+
+
+def test_a_module_that_does_not_close_is_waited_for_at_the_end(host):
+    process = hang(host, "trouble")
+    host.write(echo={"module": "echo"})
+    host.does("reload")
+    assert host.end() == 0
+    assert not is_alive(process)
 
 
 def test_what_a_module_says_is_shown_without_what_harms_a_terminal(host):
