@@ -160,15 +160,19 @@ class Server:
                        check=True, stdout=subprocess.DEVNULL)
         return self
 
+    def plugin_options(self):
+        """Those that must come first, and others."""
+        return ["--no-defaults"], [f"--plugin-dir={MARIADB}", "--plugin-load-add=ha_sluice.so", f"--sluice-channel=unix:{self.channel}"]
+
     def start(self):
         self.log = self.path("mariadbd.log")
+        first, plugin = self.plugin_options()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(SERVER, "sbin", "mariadbd"), "--no-defaults", f"--user={USER}", f"--datadir={self.data}",
+                [os.path.join(SERVER, "sbin", "mariadbd"), *first, f"--user={USER}", f"--datadir={self.data}",
                  f"--basedir={SERVER}", f"--lc-messages-dir={SERVER}/share/mysql", f"--character-sets-dir={SERVER}/share/mysql/charsets",
                  f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.path('mariadbd.pid')}",
-                 f"--plugin-dir={MARIADB}", "--plugin-load-add=ha_sluice.so", f"--sluice-channel=unix:{self.channel}",
-                 "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 *plugin, "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: answers(self.socket), self.process, self.log)
         return self
 
