@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
+.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits fuzz lint install guest-package clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -60,6 +60,11 @@ lint: dependencies all
 
 install: all
 	@ninja -C $(BUILD) install
+
+# The engine of a MariaDB in a guest, as a Debian package in $(BUILD)/packages.
+guest-package: dependencies
+	@guest/mariadb/build $(BUILD)/mariadb
+	@packaging/mariadb-engine/build $(BUILD)/packages $(BUILD)/mariadb
 
 dependencies:
 	@tools/install-dependencies

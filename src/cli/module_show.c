@@ -112,14 +112,15 @@ static void show_status(const char *text, FILE *to)
 void module_show(const json_t *module, FILE *to)
 {
 	const char *region = cli_text(module, "region"), *trouble = cli_text(module, "trouble");
+	const char *group = cli_text(module, "group");
 
 	fprintf(to, "module %s (%s), %s, process %" PRIu64 ", %" PRIu64 " restarts\n",
 		cli_text(module, "name"), cli_text(module, "module"), cli_text(module, "state"),
 		cli_number(module, "pid"), cli_number(module, "restarts"));
 	if (*trouble)
 		fprintf(to, "trouble   %s\n", trouble);
-	fprintf(to, "directory %s\nsocket    %s\n", cli_text(module, "directory"),
-		cli_text(module, "socket"));
+	fprintf(to, "directory %s\nsocket    %s%s%s\n", cli_text(module, "directory"),
+		cli_text(module, "socket"), *group ? ", for group " : "", group);
 	if (*region)
 		fprintf(to, "region    %s\ndoorbell  %s\n", region, cli_text(module, "doorbell"));
 	show_limits(module, to);

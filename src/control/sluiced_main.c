@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 #include "control/configuration/control_values.h"
-#include "control/host/host.h"
+#include "control/host/host_modules.h"
 #include "control/methods/methods.h"
 #include "control/metrics/metrics.h"
 #include "control/metrics/metrics_server.h"
@@ -141,17 +141,20 @@ struct entrances {
 };
 
 /* Serve clients until there is a signal. Without a server that is all there is to wait for. */
-static void serve_clients(const struct entrances *entrances)
+static void serve_clients(struct host *host, const struct entrances *entrances)
 {
 	struct pollfd others[] = {
 		{entrances->signals, POLLIN, 0},
 		{metrics_server_fd(entrances->metrics), POLLIN, 0},
+		{host_modules_fd(host), POLLIN, 0},
 	};
 
 	while (entrances->control && !others[0].revents) {
 		control_server_wait(entrances->control, others, sizeof others / sizeof *others,
 			metrics_server_timeout_ms(entrances->metrics));
 		metrics_server_run(entrances->metrics);
+		if (others[2].revents)
+			host_settle_modules(host);
 	}
 }
 
@@ -161,7 +164,7 @@ static uint32_t run(struct host *host, const struct entrances *entrances)
 	struct signalfd_siginfo signal;
 
 	for (;;) {
-		serve_clients(entrances);
+		serve_clients(host, entrances);
 		if (read(entrances->signals, &signal, sizeof signal) != sizeof signal)
 			continue;
 		if (signal.ssi_signo != SIGHUP)

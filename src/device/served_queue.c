@@ -17,20 +17,29 @@ void served_device_report_to(struct served_device *device, int trouble_fd)
 	device->trouble_caller.fd = trouble_fd;
 }
 
+struct release {
+	struct served_device *device;
+	bool is_done;
+};
+
+/* What is in flight is the sidecore's to know. */
 static void release_on_sidecore(void *argument)
 {
-	struct served_device *device = argument;
+	struct release *release = argument;
+	struct caller *caller = &release->device->trouble_caller;
 
-	if (device->trouble_caller.fd >= 0)
-		sidecore_redirect_caller(&device->trouble_caller, VHOST_USER_NO_FD);
+	if (caller->fd >= 0)
+		sidecore_redirect_caller(caller, VHOST_USER_NO_FD);
+	release->is_done = !caller->is_in_flight;
 }
 
 void served_device_release(struct served_device *device)
 {
+	struct release release = {.device = device};
+
 	/* Each call lets the sidecore look at completions once. */
-	do
-		sidecore_call(device->sidecore, release_on_sidecore, device);
-	while (__atomic_load_n(&device->trouble_caller.is_in_flight, __ATOMIC_ACQUIRE));
+	while (!release.is_done)
+		sidecore_call(device->sidecore, release_on_sidecore, &release);
 }
 
 const char *served_device_trouble(struct served_device *device)

@@ -1,4 +1,5 @@
 import os
+import stat
 import sys
 
 import pytest
@@ -23,7 +24,7 @@ def engine():
 def module(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("module")
     for above in (folder, *folder.parents[:2]):
-        os.chmod(above, 0o755)
+        os.chmod(above, stat.S_IMODE(os.stat(above).st_mode) | 0o055)  # what may be /tmp stays open to all
     module = mariadb.Module(folder).start()
     yield module
     module.stop()

@@ -3,6 +3,7 @@
 The server is the one that guest/mariadb/build unpacked beside the engine; nothing of the system's is used.
 """
 
+import grp
 import json
 import os
 import pwd
@@ -84,6 +85,10 @@ def give_to_user(path):
     os.chown(path, account.pw_uid, account.pw_gid)
 
 
+def group_of_user():
+    return grp.getgrgid(pwd.getpwnam(USER).pw_gid).gr_name
+
+
 class Module:
     """sluiced, with the storage module in `directory`."""
 
@@ -97,7 +102,8 @@ class Module:
         with open(self.path("sluice.yaml"), "w") as file:
             file.write("modules:\n"
                        f"  - name: store\n    module: {STORE}\n    directory: {self.path('store')}\n"
-                       f"    socket: {self.channel}\n    cpu: {cpu}\n    poll: 20us\n    connections: 200\n    user: {USER}\n{options}")
+                       f"    socket: {self.channel}\n    cpu: {cpu}\n    poll: 20us\n    connections: 200\n    user: {USER}\n"
+                       f"    group: {group_of_user()}\n{options}")
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -107,7 +113,6 @@ class Module:
         self.process = subprocess.Popen([SLUICED, "--config", self.path("sluice.yaml"), "--control", self.control],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
-        os.chmod(self.channel, 0o666)
         return self
 
     def stop(self, how=signal.SIGTERM):
@@ -120,7 +125,6 @@ class Module:
         os.kill(self.ask("module.show", name="store")["result"]["pid"], signal.SIGKILL)
         time.sleep(0.3)
         wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
-        os.chmod(self.channel, 0o666)
 
     def ask(self, method, **parameters):
         with socket.socket(socket.AF_UNIX) as stream:
@@ -155,15 +159,19 @@ class Server:
                        check=True, stdout=subprocess.DEVNULL)
         return self
 
+    def plugin_options(self):
+        """Those that must come first, and others."""
+        return ["--no-defaults"], [f"--plugin-dir={MARIADB}", "--plugin-load-add=ha_sluice.so", f"--sluice-channel=unix:{self.channel}"]
+
     def start(self):
         self.log = self.path("mariadbd.log")
+        first, plugin = self.plugin_options()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(SERVER, "sbin", "mariadbd"), "--no-defaults", f"--user={USER}", f"--datadir={self.data}",
+                [os.path.join(SERVER, "sbin", "mariadbd"), *first, f"--user={USER}", f"--datadir={self.data}",
                  f"--basedir={SERVER}", f"--lc-messages-dir={SERVER}/share/mysql", f"--character-sets-dir={SERVER}/share/mysql/charsets",
                  f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.path('mariadbd.pid')}",
-                 f"--plugin-dir={MARIADB}", "--plugin-load-add=ha_sluice.so", f"--sluice-channel=unix:{self.channel}",
-                 "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 *plugin, "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: answers(self.socket), self.process, self.log)
         return self
 

@@ -12,10 +12,12 @@ import pytest
 
 from daemon import BUILD, ROOT, Sluiced
 
-sys.path.insert(0, os.path.join(ROOT, "tests", "mariadb-guest"))
+for folder in ("mariadb-guest", "modules"):
+    sys.path.insert(0, os.path.join(ROOT, "tests", folder))
 
 import database_guest  # noqa: E402
 from database_guest import DatabaseGuest, Region  # noqa: E402
+from module_user import AS_CALLER  # noqa: E402
 from sysbench import SCHEMA, Sysbench  # noqa: E402
 
 DEMO_LIMIT_S = 600
@@ -25,7 +27,6 @@ ROWS = 200
 COMMITS = 40  # acknowledged before the guest is killed
 COMMITS_LIMIT_S = 120
 MODULE_LIMIT_S = 30
-AS_ROOT = ", user: root" if os.geteuid() == 0 else ""
 WRITER = (r"""seq 1 1000000 | awk '{ printf "insert into acknowledged values (%d); select \"acknowledged %d\";\n", $1, $1 }' | """
           f"mariadb --defaults-file=/etc/my.cnf -N -B --unbuffered {SCHEMA['sluice']} >/dev/ttyS0")
 
@@ -80,8 +81,9 @@ class SluicedWithModule(Sluiced):
         super().__init__(directory, {"data": "size: 512MiB"})
         self.region = region
         with open(self.path("sluice.yaml"), "a") as file:
-            file.write(f"modules:\n  - {{name: store, module: store, directory: {self.path('store')}, "
-                       f"socket: {self.path('store.sock')}, region: {region}{AS_ROOT}}}\n")
+            module = {"name": "store", "module": "store", "directory": self.path("store"), "socket": self.path("store.sock"),
+                      "region": region, **AS_CALLER}
+            file.write(f"modules:\n  - {json.dumps(module)}\n")
 
     def wait_for_module(self):
         deadline = time.monotonic() + MODULE_LIMIT_S

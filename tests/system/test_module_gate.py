@@ -19,6 +19,7 @@ class GatedHost(Host):
 
     def __init__(self, directory, disks=(), metrics=None, **modules):
         self.disks, self.port = list(disks), metrics
+        self.pools = [{"name": "pool", "backend": "null", "capacity": "10k"}]
         super().__init__(directory, **modules)
 
     def write(self, **modules):
@@ -26,8 +27,7 @@ class GatedHost(Host):
         super().write(**modules)
         with open(self.path("sluice.yaml")) as file:
             settings = json.load(file)
-        settings["pools"] = [{"name": "pool", "backend": "null", "capacity": "10k"}]
-        settings["disks"] = self.disks
+        settings.update(pools=self.pools, disks=self.disks)
         with open(self.path("sluice.yaml"), "w") as file:
             json.dump(settings, file)
 
@@ -102,6 +102,49 @@ def test_promises_to_modules_and_disks_are_admitted_together(directory):
     assert host.objections() == ""
     host.write(db={"module": TROUBLESOME, "pool": "pole"})
     assert "there is no pool 'pole'" in host.objections()
+
+
+def disk(name, **settings):
+    return {"name": name, "size": "1MiB", **settings}
+
+
+def test_a_reload_moves_promises_between_modules_and_disks(directory):
+    most = {"tiers": [{"burst": "8", "rate": "6000", "within": "60s"}]}
+    with GatedHost(directory, disks=[disk("gold")], db={"module": TROUBLESOME, "slo": most}) as host:
+        eventually(lambda: host.is_running("db"))
+        process = host.module("db")["pid"]
+        host.disks = [disk("gold", slo=most)]
+        host.write(db={"module": TROUBLESOME, "slo": {"weight": 200}})
+        host.does("reload")
+        host.disks = [disk("gold")]
+        host.write(db={"module": TROUBLESOME, "slo": most})
+        host.does("reload")
+        assert host.gate()["tier_count"] == 1 and host.module("db")["pid"] == process
+        host.disks = [disk("gold"), disk("silver", slo=most)]
+        host.write()
+        host.does("reload")
+        assert "silver" in host.does("disk", "list")
+
+
+def test_a_promise_that_does_not_fit_ends_no_module(directory):
+    most = {"tiers": [{"burst": "8", "rate": "6000", "within": "60s"}]}
+    with GatedHost(directory, disks=[disk("gold")], db={"module": TROUBLESOME, "slo": most}) as host:
+        host.does("disk", "add", "other", "--size", "1MiB", "--tier", "burst=8,rate=3000,within=60s")
+        host.disks = [disk("gold", slo={"tiers": [{**most["tiers"][0], "rate": "8000"}]})]  # which that disk leaves no room for
+        host.write(db={"module": TROUBLESOME, "pool": "pool", "connections": 3})
+        assert "reload: " in host.sluice("reload").stderr
+        eventually(lambda: host.is_running("db"))
+        assert host.gate()["tier_count"] == 1 and host.module("db")["connections_max"] == 64
+
+
+def test_a_pool_is_not_taken_away_from_modules(directory):
+    with GatedHost(directory, db={"module": TROUBLESOME, "pool": "pool"}) as host:
+        client = host.client("db")
+        host.pools = []
+        for modules in {"db": {"module": TROUBLESOME, "pool": "pool"}}, {}:
+            host.write(**modules)
+            assert "pool" in host.sluice("reload").stderr
+            assert client.ask("read 3") == "= read"
 
 
 def test_what_modules_do_is_in_the_metrics(directory):

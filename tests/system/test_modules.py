@@ -2,19 +2,26 @@
 
 import contextlib
 import fcntl
+import grp
 import json
 import os
+import pwd
 import re
 import signal
 import socket
+import stat
 import subprocess
+import sys
 import urllib.request
 
 import pytest
 from daemon import BUILD, ROOT, SLUICE, SLUICED, eventually
 
+sys.path.insert(0, os.path.join(ROOT, "tests", "modules"))
+
+from module_user import AS_CALLER  # noqa: E402
+
 CLIENT = os.path.join(BUILD, "tests", "modules", "module_client")
-AS_ROOT = {"user": "root"} if os.geteuid() == 0 else {}  # pytest's folders are its own
 TROUBLESOME = os.path.join(BUILD, "tests", "modules", "troublesome.so")
 
 
@@ -57,7 +64,7 @@ class Host:
         return os.path.join(self.directory, name)
 
     def write(self, **modules):
-        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_ROOT, **module} for name, module in modules.items()]}
+        settings = {"modules": [{"name": name, "directory": self.path(name), **AS_CALLER, **module} for name, module in modules.items()]}
         if self.metrics:
             settings["control"] = {"metrics": f"127.0.0.1:{self.metrics}"}
         with open(self.path("sluice.yaml"), "w") as file:
@@ -117,6 +124,20 @@ def is_alive(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def cpu_ticks(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rsplit(")", 1)[1].split()[11])
+
+
+def hang(host, name):
+    """Returns the process, which does not close when it is told to."""
+    client, process = host.client(name), host.module(name)["pid"]
+    before = cpu_ticks(process)
+    client.send("hang")
+    eventually(lambda: cpu_ticks(process) > before + 20)
+    return process
 
 
 def comes_back(client):
@@ -266,10 +287,48 @@ def test_no_attempt_to_get_out_of_the_sandbox_succeeds(host):
             host.does("module", "restart", "trouble")
 
 
+def test_a_reload_does_not_wait_for_a_module_that_does_not_close(host):
+    process = hang(host, "trouble")
+    host.write(echo={"module": "echo"})
+    host.does("reload")
+    assert is_alive(process)
+    assert "trouble" not in host.does("module", "list")
+    assert host.client("echo").ask("hello") == "= hello"
+    eventually(lambda: not is_alive(process))
+    eventually(lambda: not os.path.exists(host.path("trouble.module.sock")))
+
+
+def test_a_module_that_has_changed_begins_when_its_process_of_before_has_ended(host):
+    process = hang(host, "trouble")
+    host.write(trouble={"module": TROUBLESOME, "connections": 3})
+    host.does("reload")
+    assert is_alive(process) and host.module("trouble")["state"] == "waiting for another to end"
+    assert "begins when another that was in its place has ended" in host.sluice("module", "restart", "trouble").stderr
+    eventually(lambda: host.is_running("trouble"))
+    assert not is_alive(process) and host.module("trouble")["connections_max"] == 3
+
+
+def test_a_module_that_does_not_close_is_waited_for_at_the_end(host):
+    process = hang(host, "trouble")
+    host.write(echo={"module": "echo"})
+    host.does("reload")
+    assert host.end() == 0
+    assert not is_alive(process)
+
+
 def test_what_a_module_says_is_shown_without_what_harms_a_terminal(host):
     eventually(lambda: "mood" in host.module("trouble")["status"])
     assert "  mood: ?[31mbad?\n" in host.does("module", "show", "trouble")
     assert "  wait: yes\n" in host.does("module", "show", "slow")
+
+
+def test_a_socket_is_given_to_its_group_and_to_no_others(tmp_path):
+    group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid if os.geteuid() == 0 else os.getegid())
+    with Host(tmp_path, echo={"module": "echo", "group": group.gr_name}) as host:
+        assert host.client("echo").ask("hello") == "= hello"
+        status = os.stat(host.path("echo.module.sock"))
+        assert (status.st_gid, stat.S_IMODE(status.st_mode)) == (group.gr_gid, 0o660)
+        assert re.search(rf"^socket +\S+, for group {group.gr_name}$", host.does("module", "show", "echo"), re.M)
 
 
 def test_lists_and_metrics_tell_of_modules(tmp_path):

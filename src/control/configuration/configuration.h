@@ -194,6 +194,7 @@ struct module_settings {
 	char *module; /* a name, or the path of a shared object */
 	char *directory;
 	char *socket;
+	char *group; /* of the socket */
 	char *region;
 	char *doorbell;
 	uint16_t *cpu;

@@ -216,6 +216,7 @@ static const cyaml_schema_field_t module_fields[] = {
 	TEXT(NEEDED, module, module_settings),
 	TEXT(NEEDED, directory, module_settings),
 	TEXT(OPTIONAL, socket, module_settings),
+	TEXT(OPTIONAL, group, module_settings),
 	TEXT(OPTIONAL, region, module_settings),
 	TEXT(OPTIONAL, doorbell, module_settings),
 	NUMBER(cpu, module_settings),

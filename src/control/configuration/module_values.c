@@ -1,6 +1,7 @@
 #include "control/configuration/module_values.h"
 
 #include <ctype.h>
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,20 @@ static void library_value(const struct module_settings *settings, const char *pa
 			"'%s' is neither the name of a module, like 'store', nor the whole path of "
 			"a shared object, from /",
 			text);
+}
+
+static void group_value(const struct module_settings *settings, const char *parent,
+	struct module_description *description, struct problems *problems)
+{
+	char path[PROBLEM_PATH_BYTES];
+
+	value_text(description->group, sizeof description->group, settings->group, parent, "group",
+		problems);
+	path_key(path, parent, "group");
+	if (settings->group && !getgrnam(settings->group))
+		problems_add(problems, path,
+			"there is no group '%s'; make it with 'groupadd --system %s'",
+			settings->group, settings->group);
 }
 
 static void connections_value(const struct module_settings *settings, const char *parent,
@@ -176,6 +191,7 @@ void values_of_module(const struct module_settings *settings, const char *path,
 	snprintf(usual, sizeof usual, "%s/%s.module.sock", run_directory, settings->name);
 	file_value(description->socket, sizeof description->socket,
 		settings->socket ? settings->socket : usual, path, "socket", problems);
+	group_value(settings, path, description, problems);
 	file_value(description->region, sizeof description->region, settings->region, path,
 		"region", problems);
 	doorbell_value(settings, path, run_directory, description, problems);

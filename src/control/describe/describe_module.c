@@ -3,6 +3,7 @@
 
 #include "control/describe/describe.h"
 #include "control/describe/describe_slo.h"
+#include "control/host/host_modules.h"
 
 static json_t *describe_counters(const struct module_counters *counters)
 {
@@ -80,6 +81,7 @@ static json_t *describe_running(struct module_supervisor *supervisor, bool is_fr
 	json_object_set_new(description, "library", json_string(module->library));
 	json_object_set_new(description, "directory", json_string(module->directory));
 	json_object_set_new(description, "socket", json_string(module->socket));
+	json_object_set_new(description, "group", json_string(module->group));
 	json_object_set_new(description, "region", json_string(module->region));
 	json_object_set_new(description, "doorbell", json_string(module->doorbell));
 	json_object_set_new(
@@ -103,7 +105,8 @@ json_t *describe_module(const struct host *host, unsigned index, bool is_fresh)
 		json_object_set_new(description, "gate",
 			describe_gate(host, module_supervisor_gate(host->modules[index])));
 	if (!description)
-		description = json_pack("{s:s}", "state", "failed");
+		description = json_pack("{s:s}", "state",
+			host_module_waits(host, index) ? "waiting for another to end" : "failed");
 	json_object_set_new(description, "name", json_string(settings->name));
 	json_object_set_new(description, "module", json_string(settings->module));
 	return description;

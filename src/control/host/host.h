@@ -38,6 +38,10 @@ struct host {
 	struct cluster *cluster; /* that tells the agent of others; NULL: the configuration does */
 	struct host_nic *nics;
 	struct module_supervisor **modules; /* NULL: not begun yet */
+	struct module_supervisor *
+		*leaving; /* modules that were removed or changed, and have not ended yet */
+	unsigned leaving_count;
+	int modules_fd;	     /* an eventfd that is rung as one of these ends */
 	void (*ended)(void); /* the front end of the one disk on an inherited socket has gone */
 	const char *file;    /* where the configuration came from; NULL: no file */
 };

@@ -1,8 +1,9 @@
 /*
  * Theory of operation. The file as it is now is loaded and checked as a whole, then held against
  * what runs. First everything is looked for that only a restart can change; if there is any, nothing
- * is done. Then disks go, change and come, in that order, so that capacity is free before it is
- * promised again; then vNICs likewise (host_reload_network.c), then modules (host_modules.c).
+ * is done. Then modules (host_modules.c) and disks go, change and come, in that order, so that capacity
+ * is free before it is promised again; vNICs do so by themselves (host_reload_network.c). If that fails
+ * on the way, what has been done stays, and modules that were ended start again as they were.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -195,13 +196,26 @@ static int change_disk(
 	return 0;
 }
 
+/* The disks of `next` come first, then its modules. One that does not run needs no change. */
+static int change_one(
+	struct host *host, struct configuration *next, unsigned index, struct error *error)
+{
+	int running;
+
+	if (index >= next->disks_count)
+		return host_set_module_slo(host, &next->modules[index - next->disks_count], error);
+	running = host_find_disk(host, next->disks[index].name, NULL);
+	return running < 0 ? 0 : change_disk(host, (unsigned)running, &next->disks[index], error);
+}
+
 /*
- * One disk may be able to take what another gives back, whichever stands first: go round until
+ * One disk or module may be able to take what another gives back, whichever stands first: go round until
  * nothing more succeeds.
  */
 static int change_kept(struct host *host, struct configuration *next, struct error *error)
 {
-	bool *is_done = calloc(next->disks_count + 1u, sizeof *is_done);
+	const unsigned count = next->disks_count + next->modules_count;
+	bool *is_done = calloc(count + 1u, sizeof *is_done);
 	bool is_progress = true;
 	int result = -EAGAIN;
 
@@ -210,15 +224,11 @@ static int change_kept(struct host *host, struct configuration *next, struct err
 	while (result < 0 && is_progress) {
 		is_progress = false;
 		result = 0;
-		for (unsigned i = 0; i < next->disks_count; i++) {
-			int running = host_find_disk(host, next->disks[i].name, NULL);
-			int one;
+		for (unsigned i = 0; i < count; i++) {
+			int one = is_done[i] ? 0 : change_one(host, next, i, error);
 
-			if (running < 0 || is_done[i])
-				continue;
-			one = change_disk(host, (unsigned)running, &next->disks[i], error);
+			is_progress |= !is_done[i] && one == 0;
 			is_done[i] = one == 0;
-			is_progress |= one == 0;
 			result = one < 0 ? one : result;
 		}
 	}
@@ -284,6 +294,8 @@ int host_reload(struct host *host, struct error *error)
 		return error_prefix(error, result, "reload: ");
 	result = refuse_what_is_fixed(host, next, error);
 	if (result == 0)
+		result = host_withdraw_modules(host, next, error);
+	if (result == 0)
 		result = remove_gone(host, next, error);
 	if (result == 0)
 		result = change_kept(host, next, error);
@@ -292,9 +304,10 @@ int host_reload(struct host *host, struct error *error)
 	if (result == 0)
 		result = apply_network(host, next, error);
 	if (result == 0)
-		result = host_reload_modules(host, next, error);
+		result = host_exchange_modules(host, next, error);
 	if (result == 0)
 		exchange_vms(host->configuration, next);
+	host_settle_modules(host);
 	configuration_free(next);
 	return result < 0 ? error_prefix(error, result, "reload: ") : 0;
 }

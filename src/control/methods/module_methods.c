@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "control/describe/describe.h"
-#include "control/host/host.h"
+#include "control/host/host_modules.h"
 #include "control/methods/methods.h"
 #include "control/methods/params.h"
 
@@ -40,6 +40,11 @@ int method_module_restart(void *context, const json_t *params, json_t **result, 
 
 	if (index < 0)
 		return index;
+	if (host_module_waits(host, (unsigned)index))
+		return error_set(error, -EBUSY,
+			"module '%s' begins when another that was in its place has ended; see the "
+			"log",
+			params_name(params, NULL));
 	if (!host->modules[index])
 		return error_set(error, -ESRCH,
 			"module '%s' could not be begun; see the log, and 'sluice reload'",

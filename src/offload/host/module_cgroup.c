@@ -174,6 +174,22 @@ int module_cgroup_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+int module_cgroup_make_own(
+	const struct module_description *description, char path[PATH_MAX], struct error *error)
+{
+	const char *mount = module_cgroup_mount();
+	char own[PATH_MAX];
+	int result;
+
+	if (!mount)
+		return error_set(error, -ENOSYS, "/sys/fs/cgroup is not cgroup v2");
+	result = module_cgroup_own(own);
+	if (result < 0)
+		return error_set(error, result, "/proc/self/cgroup lacks cgroup v2");
+	result = module_cgroup_make(mount, own, description, path, error);
+	return result < 0 ? result : module_cgroup_open(path);
+}
+
 void module_cgroup_remove(const char *path)
 {
 	rmdir(path);

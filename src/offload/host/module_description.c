@@ -9,8 +9,9 @@ static bool are_texts_ended(const struct module_description *description)
 {
 	bool are_ended = IS_ENDED(description->version) && IS_ENDED(description->name) &&
 			 IS_ENDED(description->library) && IS_ENDED(description->directory) &&
-			 IS_ENDED(description->socket) && IS_ENDED(description->region) &&
-			 IS_ENDED(description->doorbell) && IS_ENDED(description->user);
+			 IS_ENDED(description->socket) && IS_ENDED(description->group) &&
+			 IS_ENDED(description->region) && IS_ENDED(description->doorbell) &&
+			 IS_ENDED(description->user);
 
 	for (unsigned i = 0; i < MODULE_OPTIONS_MAX && are_ended; i++)
 		are_ended = IS_ENDED(description->options[i]);

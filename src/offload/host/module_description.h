@@ -17,6 +17,8 @@
 #define MODULE_OPTIONS_MAX 64u
 #define MODULE_OPTION_BYTES 256u
 #define MODULE_CONNECTIONS_MAX 1024u
+#define MODULE_GROUP_BYTES 64u
+#define MODULE_GROUP_DEFAULT "sluice"
 #define MODULE_USER_DEFAULT "sluice-module"
 
 struct module_description {
@@ -25,7 +27,9 @@ struct module_description {
 	char library[PATH_MAX];	  /* the shared object */
 	char directory[PATH_MAX]; /* its own */
 	char socket[MODULE_SOCKET_BYTES];
-	char region[PATH_MAX]; /* file of a VM's region; empty: none */
+	char group
+		[MODULE_GROUP_BYTES]; /* of the socket; empty: the default, if there is such a group */
+	char region[PATH_MAX];	      /* file of a VM's region; empty: none */
 	char doorbell
 		[MODULE_SOCKET_BYTES]; /* where its machine gets the doorbell; empty: there is no region */
 	char user[LOGIN_NAME_MAX]; /* empty: the default */

@@ -32,8 +32,7 @@
 
 #define SERVERS_MAX 2u /* of the socket, and of the region */
 #define LOCK_TRIES 300u
-#define LOCK_TRY_NS 50000000  /* a predecessor that closes gets 15 s in all */
-#define SOCKET_GROUP "sluice" /* as the control socket's; those for VMs are as those of disks */
+#define LOCK_TRY_NS 50000000 /* a predecessor that closes gets 15 s in all */
 
 struct module_instance {
 	struct module_description *description;
@@ -91,13 +90,14 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	return config;
 }
 
-/* For members of the group, if there is one. */
-static void give_to_group(const char *path, const char *name)
+/* As the sockets of disks: for VMs' processes, if they have their group. */
+static void give_to_group_of_vms(const char *path)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(name) : NULL;
+	const struct group *group = geteuid() == 0 ? getgrnam(VHOST_USER_GROUP) : NULL;
 
 	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warning("%s: cannot give it to group '%s': %s", path, name, strerror(errno));
+		log_warning("%s: cannot give it to group '%s': %s", path, VHOST_USER_GROUP,
+			strerror(errno));
 }
 
 static int open_region(struct module_instance *instance, struct error *error)
@@ -113,7 +113,28 @@ static int open_region(struct module_instance *instance, struct error *error)
 	config->machine_listen_fd = channel_server_listen_for_machine(description->doorbell, error);
 	if (config->machine_listen_fd < 0)
 		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
-	give_to_group(description->doorbell, VHOST_USER_GROUP);
+	give_to_group_of_vms(description->doorbell);
+	return 0;
+}
+
+/* As the control socket's: a group that was asked for must have it; the default one need not. */
+static int give_to_group(const struct module_description *description, struct error *error)
+{
+	const bool is_wanted = *description->group;
+	const char *name = is_wanted ? description->group : MODULE_GROUP_DEFAULT;
+	const struct group *group = getgrnam(name);
+
+	if (!group && is_wanted)
+		return error_set(error, -ENOENT,
+			"there is no group '%s'; make it with 'groupadd --system %s'", name, name);
+	if (!group || lchown(description->socket, (uid_t)-1, group->gr_gid) == 0)
+		return 0;
+	if (is_wanted)
+		return error_set(error, -errno,
+			"cannot give the socket %s to group '%s': %s; run as a member of it",
+			description->socket, name, strerror(errno));
+	log_info("module '%s': its socket stays with its owner's group: %s", description->name,
+		strerror(errno));
 	return 0;
 }
 
@@ -121,11 +142,14 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 {
 	const struct module_description *description = instance->description;
 	struct channel_server_config *config = add_server(instance);
+	int result;
 
 	config->listen_fd = channel_server_listen(description->socket, error);
 	if (config->listen_fd < 0)
 		return config->listen_fd;
-	give_to_group(description->socket, SOCKET_GROUP);
+	result = give_to_group(description, error);
+	if (result < 0)
+		return result;
 	return *description->region ? open_region(instance, error) : 0;
 }
 

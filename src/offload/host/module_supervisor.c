@@ -33,6 +33,7 @@ const char *const module_state_words[] = {
 	[MODULE_STATE_RUNNING] = "running",
 	[MODULE_STATE_CLOSING] = "closing",
 	[MODULE_STATE_WAITING] = "waiting to start again",
+	[MODULE_STATE_ENDED] = "ended",
 };
 
 struct module_supervisor {
@@ -45,6 +46,7 @@ struct module_supervisor {
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t answered;
 	bool is_stopping, is_restart_wanted;
+	int ended_fd;		     /* rung at the end; -1: nobody asks */
 	uint64_t questions, answers; /* by those who want a status that is fresh */
 	struct module_status status;
 
@@ -99,24 +101,6 @@ static void take_answer(struct module_supervisor *supervisor, const struct modul
 
 /* ---- starting ---- */
 
-static int open_cgroup(struct module_supervisor *supervisor, struct error *error)
-{
-	const char *mount = module_cgroup_mount();
-	char own[PATH_MAX];
-	int result;
-
-	if (!mount)
-		return error_set(error, -ENOSYS, "/sys/fs/cgroup is not cgroup v2");
-	result = module_cgroup_own(own);
-	if (result < 0)
-		return error_set(error, result, "/proc/self/cgroup lacks cgroup v2");
-	result =
-		module_cgroup_make(mount, own, &supervisor->description, supervisor->cgroup, error);
-	if (result == 0)
-		result = module_cgroup_open(supervisor->cgroup);
-	return result;
-}
-
 /* A module without its limits is worth more than none. */
 static int limit(struct module_supervisor *supervisor)
 {
@@ -126,7 +110,7 @@ static int limit(struct module_supervisor *supervisor)
 
 	if (!description->memory_bytes_max && !description->cpu_thousandths_max)
 		return -1;
-	fd = open_cgroup(supervisor, &error);
+	fd = module_cgroup_make_own(description, supervisor->cgroup, &error);
 	if (fd < 0)
 		log_warning("module '%s': runs without its limits of memory and CPU: %s",
 			description->name, error.message);
@@ -374,6 +358,15 @@ static bool is_stopping(struct module_supervisor *supervisor)
 	return is_stopping;
 }
 
+static void end(struct module_supervisor *supervisor)
+{
+	set_state(supervisor, MODULE_STATE_ENDED);
+	pthread_mutex_lock(&supervisor->lock);
+	if (supervisor->ended_fd >= 0)
+		eventfd_write(supervisor->ended_fd, 1);
+	pthread_mutex_unlock(&supervisor->lock);
+}
+
 static void *supervise(void *argument)
 {
 	struct module_supervisor *supervisor = argument;
@@ -386,6 +379,7 @@ static void *supervise(void *argument)
 	unlink(supervisor->description.doorbell); /* empty is nothing */
 	if (*supervisor->cgroup)
 		module_cgroup_remove(supervisor->cgroup);
+	end(supervisor);
 	return NULL;
 }
 
@@ -400,6 +394,7 @@ static void init(struct module_supervisor *supervisor)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&supervisor->answered, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	supervisor->ended_fd = -1;
 	supervisor->pause_ns = PAUSE_NS_FIRST;
 	supervisor->process = (struct module_process){.pid_fd = -1, .link = -1};
 }
@@ -444,8 +439,11 @@ static void wish(struct module_supervisor *supervisor, bool *wish)
 	eventfd_write(supervisor->wake_fd, 1);
 }
 
-void module_supervisor_stop(struct module_supervisor *supervisor)
+void module_supervisor_stop(struct module_supervisor *supervisor, int ended_fd)
 {
+	pthread_mutex_lock(&supervisor->lock);
+	supervisor->ended_fd = ended_fd;
+	pthread_mutex_unlock(&supervisor->lock);
 	wish(supervisor, &supervisor->is_stopping);
 }
 
@@ -456,7 +454,7 @@ void module_supervisor_restart(struct module_supervisor *supervisor)
 
 void module_supervisor_destroy(struct module_supervisor *supervisor)
 {
-	module_supervisor_stop(supervisor);
+	module_supervisor_stop(supervisor, -1);
 	pthread_join(supervisor->thread, NULL);
 	if (supervisor->gate)
 		gate_destroy(supervisor->gate);

@@ -21,6 +21,7 @@ enum module_state {
 	MODULE_STATE_RUNNING,
 	MODULE_STATE_CLOSING, /* it was asked to end */
 	MODULE_STATE_WAITING, /* to be started again */
+	MODULE_STATE_ENDED,   /* as it was told to stop; nothing of it is left but this */
 };
 
 /* What a person calls these, by value. */
@@ -47,8 +48,12 @@ struct module_status {
 int module_supervisor_create(const struct module_description *description, const char *program,
 	struct gate *gate, struct module_supervisor **supervisor, struct error *error);
 
-/* Have the process end, and none be started again; does not wait. */
-void module_supervisor_stop(struct module_supervisor *supervisor);
+/*
+ * Have the process end, and none be started again; does not wait.
+ *
+ * @ended_fd: an eventfd to ring when its state is MODULE_STATE_ENDED, from when on destroying it takes no time; or -1
+ */
+void module_supervisor_stop(struct module_supervisor *supervisor, int ended_fd);
 
 /* Stop it, wait until that is done, which takes as long as a process may take to close, and free it. */
 void module_supervisor_destroy(struct module_supervisor *supervisor);

@@ -62,6 +62,7 @@ static void all_that_is_said_is_understood(void **state)
 				   "    module: store\n"
 				   "    directory: /var/lib/sluice/db\n"
 				   "    socket: /run/db.sock\n"
+				   "    group: daemon\n"
 				   "    region: /dev/shm/db\n"
 				   "    doorbell: /run/db.bell\n"
 				   "    cpu: 3\n"
@@ -82,6 +83,7 @@ static void all_that_is_said_is_understood(void **state)
 	assert_non_null(strstr(description.library, "/store.so"));
 	assert_string_equal(description.directory, "/var/lib/sluice/db");
 	assert_string_equal(description.socket, "/run/db.sock");
+	assert_string_equal(description.group, "daemon");
 	assert_string_equal(description.region, "/dev/shm/db");
 	assert_string_equal(description.doorbell, "/run/db.bell");
 	assert_int_equal(description.cpu, 3);
@@ -107,6 +109,7 @@ static void what_is_left_out_has_defaults(void **state)
 	describe(configuration, &description);
 	assert_string_equal(description.library, "/opt/x.so");
 	assert_string_equal(description.socket, "/run/sluice/db.module.sock");
+	assert_string_equal(description.group, "");
 	assert_string_equal(description.region, "");
 	assert_string_equal(description.doorbell, "");
 	assert_int_equal(description.cpu, SIDECORE_NOT_PINNED);
@@ -143,6 +146,8 @@ static void wrong_values_are_named(void **state)
 	assert_value_refused("connections: 1025", "it must be from 1 to 1024");
 	assert_value_refused("poll: 5", "modules[0].poll");
 	assert_value_refused("socket: here.sock", "modules[0].socket: 'here.sock' is relative");
+	assert_value_refused("group: no-such-group",
+		"modules[0].group: there is no group 'no-such-group'; make it with");
 	assert_value_refused("region: shm", "modules[0].region: 'shm' is relative");
 	assert_value_refused("options: [fast]", "modules[0].options[0]: 'fast' is not an option");
 	assert_value_refused("options: [a=1, a=2]", "modules[0].options[1]: 'a' is given twice");

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/counter.h"
+#include "channel/channel_private.h"
 
 struct echo_session {
 	struct echo_host *host;
@@ -192,6 +193,20 @@ void echo_host_stop(struct echo_host *host)
 	close(host->is_pci ? host->config.region_fd : host->config.listen_fd);
 	if (host->is_pci)
 		close(host->config.machine_listen_fd);
+}
+
+struct channel *echo_host_open_channel(const struct echo_host *host)
+{
+	struct channel *channel;
+	char message[256] = "";
+	const struct channel_message where = {message, sizeof message};
+	const int result = host->is_pci
+				   ? channel_pci_open(&channel, host->directory, NULL, &where)
+				   : channel_open(host->where, &channel, message, sizeof message);
+
+	if (result < 0)
+		fail_msg("%d: %s", result, message);
+	return channel;
 }
 
 void echo_host_end(struct echo_host *host)

@@ -37,6 +37,9 @@ void echo_host_init(struct echo_host *host, bool is_pci);
 void echo_host_start(struct echo_host *host);
 void echo_host_stop(struct echo_host *host);
 
+/* A channel to it; close it with channel_close. */
+struct channel *echo_host_open_channel(const struct echo_host *host);
+
 /* Stop it, if need be, and remove the directory. */
 void echo_host_end(struct echo_host *host);
 

@@ -16,24 +16,12 @@ static struct echo_host host;
 static struct channel *channel;
 static struct channel_connection *attacker, *bystander;
 
-static void open_channel(void)
-{
-	char message[256] = "";
-	const struct channel_message where = {message, sizeof message};
-	const int result = host.is_pci
-				   ? channel_pci_open(&channel, host.directory, NULL, &where)
-				   : channel_open(host.where, &channel, message, sizeof message);
-
-	if (result < 0)
-		fail_msg("%d: %s", result, message);
-}
-
 static void set_up(bool is_pci)
 {
 	echo_host_init(&host, is_pci);
 	host.config.message_bytes_max = 1u << 20;
 	echo_host_start(&host);
-	open_channel();
+	channel = echo_host_open_channel(&host);
 	assert_int_equal(channel_connect(channel, &bystander), 0);
 	assert_int_equal(channel_connect(channel, &attacker), 0);
 }
@@ -392,7 +380,7 @@ static void epoch_flips_and_all_is_forgotten_and_begun_anew(void **state)
 	channel_disconnect(bystander);
 	channel_disconnect(attacker);
 	channel_close(channel);
-	open_channel();
+	channel = echo_host_open_channel(&host);
 	assert_int_equal(channel_connect(channel, &bystander), 0);
 	assert_int_equal(channel_connect(channel, &attacker), 0);
 	echo_host_await(&host, 2);

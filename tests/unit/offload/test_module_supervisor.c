@@ -104,7 +104,7 @@ static void stopping_does_not_wait_for_the_pause(void **state)
 	struct module_supervisor *supervisor = supervise("/bin/false");
 
 	await_restarts(supervisor, 3); /* by now it is 800 ms */
-	module_supervisor_stop(supervisor);
+	module_supervisor_stop(supervisor, -1);
 	module_supervisor_destroy(supervisor);
 }
 

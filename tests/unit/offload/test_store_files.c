@@ -1,0 +1,151 @@
+/* The storage module and its files: some are cold, some are dropped, some cannot be written. What of that an operator sees. */
+#include "one_table.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+static void a_checkpoint_is_made_once_under_a_name(void **state)
+{
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+	commit();
+	assert_int_equal(store_client_checkpoint(client, text_bytes("monday")), STORE_OK);
+	assert_int_equal(store_client_checkpoint(client, text_bytes("monday")), STORE_EXISTS);
+	assert_int_equal(store_client_checkpoint(client, text_bytes("../x")), -ECONNRESET);
+}
+
+static void the_status_is_lines_of_text(void **state)
+{
+	struct store_bytes text;
+
+	assert_int_equal(store_client_status(client, &text), STORE_OK);
+	assert_non_null(memmem(text.data, text.bytes, "tables: 1\n", 10));
+	assert_non_null(memmem(text.data, text.bytes, "read-only: 0\n", 13));
+}
+
+/* Rows in ascending order, of which RocksDB makes several files behind each other. */
+static void fill_files(unsigned count)
+{
+	struct store_batch batch = {.data = NULL};
+	static char value[1024];
+	char key[16];
+
+	memset(value, 'v', sizeof value - 1);
+	for (unsigned i = 0; i < count; i++) {
+		if (i % 100 == 0)
+			store_batch_begin(&batch, client, &table);
+		snprintf(key, sizeof key, "%08u", i);
+		store_batch_insert(&batch, 0, text_bytes(key), text_bytes(value));
+		if (i % 100 != 99)
+			continue;
+		assert_int_equal(store_client_write(client, &batch, 0, NULL), STORE_OK);
+		commit();
+	}
+	store_batch_end(&batch);
+}
+
+static void a_scan_goes_on_in_files_that_are_cold(void **state)
+{
+	struct store_range range = {.handle = table, .rows_max = 10, .flags = STORE_KEYS_ONLY};
+	const unsigned count = 40000;
+	unsigned rows;
+
+	fill_files(count);
+	for (unsigned backward = 0; backward < 2; backward++) {
+		struct store_cursor cursor = {.bounds = NULL};
+		struct store_cursor_row row;
+
+		reopen();
+		range.flags = STORE_KEYS_ONLY | (backward ? STORE_BACKWARD : 0);
+		store_cursor_begin(&cursor, &range);
+		for (rows = 0; !store_cursor_next(&cursor, client, &row);)
+			rows++;
+		store_cursor_end(&cursor);
+		assert_int_equal(rows, count);
+	}
+}
+
+static void what_is_cold_is_read_where_it_may_wait(void **state)
+{
+	struct store_handle opened;
+
+	fill(5000);
+	reopen();
+	assert_int_equal(
+		store_client_table_open(client, text_bytes("db/t"), &opened, NULL), STORE_OK);
+	fixture_waited = 0;
+	assert_string_equal(fixture_get(client, &opened, "k04000", 0), "v4000");
+	assert_true(fixture_waited > 0);
+	fixture_waited = 0;
+	assert_string_equal(fixture_get(client, &opened, "k04000", 0), "v4000");
+	assert_int_equal(fixture_waited, 0);
+}
+
+static bool status_has(const char *line)
+{
+	struct store_bytes text;
+
+	assert_int_equal(store_client_status(client, &text), STORE_OK);
+	return memmem(text.data, text.bytes, line, strlen(line)) != NULL;
+}
+
+static void what_was_dropped_is_given_back_to_the_device(void **state)
+{
+	fill(1000);
+	assert_int_equal(store_client_table_truncate(client, &table), STORE_OK);
+	while (!status_has("reclaimed generations: 1\n"))
+		sched_yield();
+}
+
+/* No file may grow any more. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void after_an_io_error_nothing_is_written_but_all_is_read(void **state)
+{
+	struct store_handle opened;
+	uint64_t first;
+
+	fill(10);
+	signal(SIGXFSZ, SIG_IGN);
+	limit_files(1);
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+	assert_int_equal(store_client_commit(client, false), STORE_IO_ERROR);
+	limit_files(RLIM_INFINITY);
+	assert_string_not_equal(store_client_text(client), "");
+	assert_string_equal(fixture_get(client, &table, "a", 0), "1");
+	assert_int_equal(store_client_commit(client, false), STORE_READ_ONLY);
+	assert_int_equal(store_client_rollback(client), STORE_OK);
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_READ_ONLY);
+	assert_int_equal(store_client_counter(client, &table, 1, 1, 0, 1, &first), STORE_READ_ONLY);
+	assert_string_equal(fixture_get(client, &table, "k00003", 0), "v3");
+	assert_true(status_has("read-only: 1\n"));
+	reopen();
+	assert_int_equal(
+		store_client_table_open(client, text_bytes("db/t"), &opened, NULL), STORE_OK);
+	assert_string_equal(fixture_get(client, &opened, "k00003", 0), "v3");
+	assert_int_equal(fixture_put(client, &opened, "b", "1"), STORE_OK);
+	commit();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ONE_TABLE_TEST(a_checkpoint_is_made_once_under_a_name),
+		ONE_TABLE_TEST(the_status_is_lines_of_text),
+		ONE_TABLE_TEST(a_scan_goes_on_in_files_that_are_cold),
+		ONE_TABLE_TEST(what_is_cold_is_read_where_it_may_wait),
+		ONE_TABLE_TEST(what_was_dropped_is_given_back_to_the_device),
+		ONE_TABLE_TEST(after_an_io_error_nothing_is_written_but_all_is_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
