@@ -49,6 +49,23 @@ bool ha_sluice::encode_entry(uint index, const uchar *record, const std::string 
 	return is_unique;
 }
 
+/*
+ * Whether the records of an update have the virtual columns of an index. The server computes those that the statement uses or changes, and
+ * says so by its bitmap; what the others are is the same before and after it.
+ */
+bool ha_sluice::is_key_computed(uint index) const
+{
+	const KEY *key = &table->key_info[index];
+
+	for (uint i = 0; i < key->user_defined_key_parts; i++) {
+		const Field *field = key->key_part[i].field;
+
+		if (!field->stored_in_db() && !bitmap_is_set(table->read_set, field->field_index))
+			return false;
+	}
+	return true;
+}
+
 /* ---- Adding changes to the batch. ---- */
 
 int ha_sluice::add_row(const std::string &key, bool is_insert)
@@ -110,6 +127,12 @@ int ha_sluice::add_index_update(uint index, const uchar *old_record, const std::
 	bool is_unique;
 	int status;
 
+	if (!is_key_computed(index)) {
+		if (is_same(old_primary, new_primary))
+			return 0;
+		compute_columns(old_record, VCOL_UPDATE_INDEXED);
+		new_record = old_record;
+	}
 	encode_entry(index, old_record, old_primary, &other_entry);
 	is_unique = encode_entry(index, new_record, new_primary, &entry);
 	if (is_same(entry, other_entry))
