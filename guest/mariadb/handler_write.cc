@@ -251,25 +251,32 @@ int ha_sluice::note_counter(const uchar *record)
 	if (!field || record != table->record[0] || field->is_null())
 		return 0;
 	number = field->val_int();
-	if ((number < 0 && !field->is_unsigned()) || static_cast<ulonglong>(number) < share->counter_floor ||
-		static_cast<ulonglong>(number) == ULONGLONG_MAX)
+	if ((number < 0 && !field->is_unsigned()) || static_cast<ulonglong>(number) < share->counter_floor)
 		return 0;
 	of = handle;
-	share->counter_floor = static_cast<ulonglong>(number) + 1;
+	share->counter_floor = std::min<ulonglong>(static_cast<ulonglong>(number), ULONGLONG_MAX - 1) + 1;
 	return failed(store_client_counter(session->client, &of, share->counter_floor, 1, 0, 0, nullptr));
 }
 
+/* One number is asked for, if there are not as many as the server would like. */
 void ha_sluice::get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count, ulonglong *first,
 	ulonglong *reserved)
 {
 	uint64_t number = 0;
+	int status;
 
 	*first = ULONGLONG_MAX;
-	*reserved = count;
-	if (session_connect(session) ||
-		failed(store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number)))
+	if (session_connect(session))
+		return;
+	status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+	if (status == STORE_TOO_BIG && count > 1) {
+		count = 1;
+		status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+	}
+	if (failed(status))
 		return;
 	share->counter_floor = number + (count - 1) * increment + 1;
+	*reserved = count;
 	*first = number;
 }
 

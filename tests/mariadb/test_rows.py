@@ -1,5 +1,7 @@
 """What rows are read and written as, compared with InnoDB wherever it has an answer."""
 
+import re
+
 import pytest
 
 COLUMNS = ["TINYINT", "SMALLINT UNSIGNED", "MEDIUMINT", "INT", "BIGINT UNSIGNED", "FLOAT", "DOUBLE", "DECIMAL(12,4)", "DATE", "TIME(3)",
@@ -119,6 +121,20 @@ def test_auto_increment_goes_on_behind_explicit_values(table):
     assert table.ask("SELECT * FROM t") == ["1", "10", "11", "12"]
     table.ask("TRUNCATE t; INSERT INTO t VALUES (NULL)")
     assert table.ask("SELECT * FROM t") == ["1"]
+
+
+@pytest.mark.parametrize("column", ["TINYINT", "MEDIUMINT UNSIGNED", "INT", "BIGINT", "BIGINT UNSIGNED"])
+def test_auto_increment_ends_as_by_innodb(table, column):
+    last = {"TINYINT": 2 ** 7, "MEDIUMINT UNSIGNED": 2 ** 24, "INT": 2 ** 31, "BIGINT": 2 ** 63, "BIGINT UNSIGNED": 2 ** 64}[column] - 1
+    statements = [f"INSERT INTO {{}} VALUES ({last - 3})", "INSERT INTO {} VALUES (NULL)", "INSERT INTO {} VALUES (NULL), (NULL), (NULL)",
+                  "INSERT INTO {} VALUES (NULL)", f"INSERT INTO {{}} VALUES ({last})", "INSERT INTO {} VALUES (NULL)", "TRUNCATE {}",
+                  "INSERT INTO {} VALUES (NULL)", f"UPDATE {{}} SET a = {last}", "INSERT INTO {} VALUES (NULL)"]
+    for name, engine in ("t", "SLUICE"), ("u", "InnoDB"):
+        table.ask(f"CREATE TABLE {name} (a {column} AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT=7 ENGINE={engine}")
+    for statement in statements:
+        errors = [re.findall(r"ERROR (\d+)", table.run(statement.replace("{}", name))[2]) for name in ("t", "u")]
+        assert errors[0] == errors[1], statement
+        assert table.ask("SELECT * FROM t ORDER BY a") == table.ask("SELECT * FROM u ORDER BY a"), statement
 
 
 def test_bits_that_are_a_key_can_be_changed(table):
