@@ -122,11 +122,13 @@ class ha_sluice final : public handler
 	int fetch(uchar *buffer);
 	int decode_row(const struct store_cursor_row &row, uchar *buffer);
 	int decode_data(const char *data, size_t bytes, uchar *buffer);
+	void compute_columns(const uchar *record, enum_vcol_update_mode which);
 	bool is_keyread_only();
 	int count_keys(uint32_t space, unsigned flags, uint64_t *count);
 	int failed(int status);
 
 	/* Writing. */
+	bool is_key_computed(uint index) const;
 	bool is_entry_unique(uint index, bool has_null) const;
 	bool encode_entry(
 		uint index, const uchar *record, const std::string &primary, std::string *to) const;

@@ -127,12 +127,25 @@ int ha_sluice::decode_data(const char *data, size_t bytes, uchar *buffer)
 	return rows->decode(data, bytes, buffer);
 }
 
+/* Virtual columns, which no row has. While it reads from an index alone, the server leaves those of the index to the engine. */
+void ha_sluice::compute_columns(const uchar *record, enum_vcol_update_mode which)
+{
+	uint reads_index = keyread;
+
+	keyread = MAX_KEY;
+	table->move_fields(table->field, record, table->record[0]);
+	table->update_virtual_fields(this, which);
+	table->move_fields(table->field, table->record[0], record);
+	keyread = reads_index;
+}
+
 int ha_sluice::decode_row(const struct store_cursor_row &found, uchar *buffer)
 {
 	const char *bytes = static_cast<const char *>(found.value.data);
 	const char *key = static_cast<const char *>(found.key.data);
 	uint32_t primary_bytes;
 	size_t used;
+	int error;
 
 	current_key.assign(key, found.key.bytes);
 	if (space_of(scan_index) == 0) {
@@ -145,8 +158,12 @@ int ha_sluice::decode_row(const struct store_cursor_row &found, uchar *buffer)
 	if (primary_bytes > found.value.bytes - sizeof primary_bytes)
 		return HA_ERR_CRASHED;
 	current_primary.assign(bytes + sizeof primary_bytes, primary_bytes);
-	if (!is_keyread_only())
-		return decode_data(static_cast<const char *>(found.row.data), found.row.bytes, buffer);
+	if (!is_keyread_only()) {
+		error = decode_data(static_cast<const char *>(found.row.data), found.row.bytes, buffer);
+		if (!error && table->vfield && keyread_enabled())
+			compute_columns(buffer, VCOL_UPDATE_FOR_READ);
+		return error;
+	}
 	used = keys[scan_index]->restore(key, found.key.bytes, buffer);
 	if (used && has_primary_key())
 		used = keys[table_share->primary_key]->restore(current_primary.data(), primary_bytes, buffer);

@@ -8,18 +8,6 @@ static uint32_t space_count(const TABLE_SHARE *table)
 	return table->keys + (table->primary_key == MAX_KEY ? 1 : 0);
 }
 
-/* An UPDATE that finds its row by such an index leaves it as it was, so there are none until it is known why. */
-static bool has_index_on_virtual_column(const TABLE *form)
-{
-	for (const KEY *key = form->key_info; key < form->key_info + form->s->keys; key++) {
-		for (unsigned i = 0; i < key->user_defined_key_parts; i++) {
-			if (!key->key_part[i].field->stored_in_db())
-				return true;
-		}
-	}
-	return false;
-}
-
 int ha_sluice::create(const char *path, TABLE *form, HA_CREATE_INFO *options)
 {
 	std::string name = table_name(path);
@@ -27,11 +15,6 @@ int ha_sluice::create(const char *path, TABLE *form, HA_CREATE_INFO *options)
 	struct session *creator = session_of(ha_thd());
 	int status, error;
 
-	if (has_index_on_virtual_column(form)) {
-		push_warning(ha_thd(), Sql_condition::WARN_LEVEL_WARN, ER_KEY_BASED_ON_GENERATED_VIRTUAL_COLUMN,
-			"SLUICE has no indexes on virtual columns; make the column STORED");
-		return HA_ERR_UNSUPPORTED;
-	}
 	if (!creator)
 		return HA_ERR_OUT_OF_MEM;
 	if ((error = session_connect(creator)))

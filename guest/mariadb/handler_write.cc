@@ -49,6 +49,23 @@ bool ha_sluice::encode_entry(uint index, const uchar *record, const std::string 
 	return is_unique;
 }
 
+/*
+ * Whether the records of an update have the virtual columns of an index. The server computes those that the statement uses or changes, and
+ * says so by its bitmap; what the others are is the same before and after it.
+ */
+bool ha_sluice::is_key_computed(uint index) const
+{
+	const KEY *key = &table->key_info[index];
+
+	for (uint i = 0; i < key->user_defined_key_parts; i++) {
+		const Field *field = key->key_part[i].field;
+
+		if (!field->stored_in_db() && !bitmap_is_set(table->read_set, field->field_index))
+			return false;
+	}
+	return true;
+}
+
 /* ---- Adding changes to the batch. ---- */
 
 int ha_sluice::add_row(const std::string &key, bool is_insert)
@@ -110,6 +127,12 @@ int ha_sluice::add_index_update(uint index, const uchar *old_record, const std::
 	bool is_unique;
 	int status;
 
+	if (!is_key_computed(index)) {
+		if (is_same(old_primary, new_primary))
+			return 0;
+		compute_columns(old_record, VCOL_UPDATE_INDEXED);
+		new_record = old_record;
+	}
 	encode_entry(index, old_record, old_primary, &other_entry);
 	is_unique = encode_entry(index, new_record, new_primary, &entry);
 	if (is_same(entry, other_entry))
@@ -228,25 +251,32 @@ int ha_sluice::note_counter(const uchar *record)
 	if (!field || record != table->record[0] || field->is_null())
 		return 0;
 	number = field->val_int();
-	if ((number < 0 && !field->is_unsigned()) || static_cast<ulonglong>(number) < share->counter_floor ||
-		static_cast<ulonglong>(number) == ULONGLONG_MAX)
+	if ((number < 0 && !field->is_unsigned()) || static_cast<ulonglong>(number) < share->counter_floor)
 		return 0;
 	of = handle;
-	share->counter_floor = static_cast<ulonglong>(number) + 1;
+	share->counter_floor = std::min<ulonglong>(static_cast<ulonglong>(number), ULONGLONG_MAX - 1) + 1;
 	return failed(store_client_counter(session->client, &of, share->counter_floor, 1, 0, 0, nullptr));
 }
 
+/* One number is asked for, if there are not as many as the server would like. */
 void ha_sluice::get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count, ulonglong *first,
 	ulonglong *reserved)
 {
 	uint64_t number = 0;
+	int status;
 
 	*first = ULONGLONG_MAX;
-	*reserved = count;
-	if (session_connect(session) ||
-		failed(store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number)))
+	if (session_connect(session))
+		return;
+	status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+	if (status == STORE_TOO_BIG && count > 1) {
+		count = 1;
+		status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+	}
+	if (failed(status))
 		return;
 	share->counter_floor = number + (count - 1) * increment + 1;
+	*reserved = count;
 	*first = number;
 }
 
