@@ -3,9 +3,11 @@
 The server is the one that guest/mariadb/build unpacked beside the engine; nothing of the system's is used.
 """
 
+import contextlib
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ SERVER = os.path.join(MARIADB, "server", "usr")
 SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
 STORE = os.path.join(BUILD, "src", "offload", "modules", "store", "store.so")
 USER = "nobody"  # whom every machine has
+LOST_CONNECTION = re.compile(r"ERROR 20\d\d ")  # the client's own errors
 cannot_be_had = 77
 
 
@@ -36,7 +39,7 @@ class Session:
     """A connection that stays, for transactions; what it is asked may take its time."""
 
     def __init__(self, server, *before):
-        self.process = subprocess.Popen(server.client("--force", "--unbuffered", "test"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(server.client("--force", "--unbuffered", "--skip-reconnect", "test"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True)
         self.number = 0
         for sql in before:
@@ -48,11 +51,13 @@ class Session:
         self.process.stdin.flush()
 
     def receive(self):
-        """Lines of output, errors among them."""
+        """Lines of output, errors among them. EOFError: the connection is lost."""
         lines = []
         for line in self.process.stdout:
             if line.rstrip("\n") == f"answer {self.number}":
                 return lines
+            if LOST_CONNECTION.match(line):
+                raise EOFError(line)
             if line.strip().strip("-") and not line.startswith(("SELECT 'answer",)):
                 lines.append(line.rstrip("\n"))
         raise EOFError(lines)
@@ -69,7 +74,8 @@ class Session:
         return 0
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(timeout=20)
 
     def __enter__(self):
@@ -106,22 +112,34 @@ class Module:
         self.log = open(self.path("sluiced.log"), "ab")
         self.process = subprocess.Popen([SLUICED, "--config", self.path("sluice.yaml"), "--control", self.control],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
-        os.chmod(self.channel, 0o666)
+        self.wait()
         return self
+
+    def wait(self):
+        """Until the module serves. After a kill, its predecessor's socket may answer for a while."""
+        wait_until(lambda: self.is_running() and answers(self.channel), self.process, self.path("sluiced.log"))
+        os.chmod(self.channel, 0o666)
+
+    def is_running(self):
+        try:
+            return self.ask("module.show", name="store")["result"]["state"] == "running"
+        except (OSError, ValueError):
+            return False
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(timeout=30)
         self.log.close()
 
+    def processes(self):
+        return list(map(int, subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split()))
+
     def restart_module(self):
         """Kills the module's process, as the kernel's OOM killer does it; sluiced starts it again."""
-        for pid in subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True).stdout.split():
-            os.kill(int(pid), signal.SIGKILL)
+        for process in self.processes():
+            os.kill(process, signal.SIGKILL)
         time.sleep(0.3)
-        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
-        os.chmod(self.channel, 0o666)
+        self.wait()
 
     def ask(self, method, **parameters):
         with socket.socket(socket.AF_UNIX) as stream:
