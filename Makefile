@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
+.PHONY: all demo demo-net demo-db test unit system kvm soak soak-db bench bench-net bench-exits fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -38,6 +38,10 @@ kvm: dependencies
 # Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
 soak: dependencies all
 	@SLUICE_SOAK=5 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/kvm/test_split_vm.py -k "many_times or hostile"
+
+# A hundred kills of MariaDB, the storage module and sluiced while transactions run; needs root.
+soak-db: dependencies all
+	@SLUICE_SOAK=100 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/mariadb/test_kills.py
 
 # Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
 fuzz: dependencies
