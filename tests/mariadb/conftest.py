@@ -22,8 +22,7 @@ def engine():
 @pytest.fixture(scope="session")
 def module(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("module")
-    for above in (folder, *folder.parents[:2]):
-        os.chmod(above, 0o755)
+    mariadb.let_others_in(folder, tmp_path_factory)
     module = mariadb.Module(folder).start()
     yield module
     module.stop()

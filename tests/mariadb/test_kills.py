@@ -10,6 +10,7 @@ import signal
 import time
 
 import pytest
+import server as mariadb
 from server import Module, Server
 from workload import Workload
 
@@ -48,16 +49,20 @@ def restart(module, server, names):
 
 
 @pytest.fixture(params=["binary log", "no binary log"])
-def machine(engine, tmp_path, request):
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        os.chmod(above, 0o755)
-    module = Module(tmp_path / "module").start()
+def machine(engine, tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("kills")
+    mariadb.let_others_in(folder, tmp_path_factory)
     options = ("--log-bin", "--binlog-format=ROW") if request.param == "binary log" else ()
-    server = Server(tmp_path / "server", module.channel, *options).install().start()
-    server.ask("CREATE DATABASE IF NOT EXISTS test", database="mysql")
-    yield module, server
-    server.stop(signal.SIGKILL)
-    module.stop(signal.SIGKILL)
+    module = Module(folder / "module").start()
+    server = Server(folder / "server", module.channel, *options)
+    try:
+        server.install().start()
+        server.ask("CREATE DATABASE IF NOT EXISTS test", database="mysql")
+        yield module, server
+    finally:
+        if server.process:
+            server.stop(signal.SIGKILL)
+        module.stop(signal.SIGKILL)
 
 
 def test_a_kill_at_any_moment_costs_only_what_was_not_committed(machine):
