@@ -165,6 +165,8 @@ int ha_sluice::begin_batch()
 	batch_rows.clear();
 	batch_records.clear();
 	batch_row_count = 0;
+	if (!session->client)
+		return HA_ERR_NO_CONNECTION; /* the write before has lost it */
 	return session_error(session, store_batch_begin(&batch, session->client, &handle));
 }
 

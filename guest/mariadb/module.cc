@@ -1,11 +1,15 @@
 #include "server.h"
 
+#include <map>
+
 #include "module.h"
 #include "variables.h"
 
 static mysql_mutex_t mutex;
 static struct channel *channel;
 static int last_failure; /* so that a host that is away is told once, not per statement */
+
+static std::map<std::string, bool> ends_untold; /* of prepared transactions: whether they are committed */
 
 void module_init()
 {
@@ -41,6 +45,28 @@ static int open_channel()
 	return failure;
 }
 
+/* One that is not known has ended already: only the answer was lost. */
+static int tell_ends(struct store_client *client)
+{
+	while (!ends_untold.empty()) {
+		auto end = ends_untold.begin();
+		struct store_bytes xid = {end->first.data(), end->first.size()};
+		int status = end->second ? store_client_commit_xid(client, xid, true) : store_client_rollback_xid(client, xid);
+
+		if (status != STORE_OK && status != STORE_NOT_FOUND)
+			return status;
+		ends_untold.erase(end);
+	}
+	return 0;
+}
+
+void module_end_later(const std::string &xid, bool is_commit)
+{
+	mysql_mutex_lock(&mutex);
+	ends_untold[xid] = is_commit;
+	mysql_mutex_unlock(&mutex);
+}
+
 /* A Unix socket's channel ends with the process at its other end; a device's stays. A new one is for new connections. */
 static int connect(struct store_client **client)
 {
@@ -49,6 +75,8 @@ static int connect(struct store_client **client)
 	if (failure)
 		return failure;
 	failure = store_client_open(channel, client);
+	if (failure == 0 && (failure = tell_ends(*client)))
+		store_client_close(*client);
 	if (failure == 0)
 		last_failure = 0;
 	else

@@ -4,6 +4,8 @@
 #ifndef SLUICE_GUEST_MARIADB_MODULE_H
 #define SLUICE_GUEST_MARIADB_MODULE_H
 
+#include <string>
+
 #include "channel/channel_client.h"
 #include "store/store_client.h"
 
@@ -18,6 +20,9 @@ void module_end();
  * Returns 0, or a negative errno; what is wrong then is in the server's log, once in a row.
  */
 int module_connect(struct store_client **client);
+
+/* A prepared transaction whose end the module could not be told: that is done before anybody connects again. Any thread. */
+void module_end_later(const std::string &xid, bool is_commit);
 
 /* Zeros if there is no channel. Any thread. */
 void module_counters(struct channel_counters *counters);

@@ -24,12 +24,42 @@ int session_close(handlerton *, THD *thd)
 {
 	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
 
+	thd_set_ha_data(thd, sluice_engine, nullptr); /* from here on nobody kills it */
 	if (session) {
 		store_client_close(session->client);
 		delete session;
-		thd_set_ha_data(thd, sluice_engine, nullptr);
 	}
 	return 0;
+}
+
+void session_disconnect(struct session *session)
+{
+	session->cancel_key = 0;
+	store_client_close(session->client);
+	session->client = nullptr;
+}
+
+/* By a connection of its own, since the session's waits for its answer. */
+void session_kill(handlerton *, THD *thd, enum thd_kill_levels)
+{
+	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
+	struct store_client *client;
+	uint64_t key = session ? session->cancel_key.load() : 0;
+
+	if (key == 0 || module_connect(&client))
+		return;
+	store_client_cancel(client, key);
+	session->is_cancelled = true;
+	store_client_close(client);
+}
+
+/* What was killed has ended; what begins now has not been. */
+static int forget_kill(struct session *session)
+{
+	if (!session->is_cancelled || session->thd->killed != NOT_KILLED)
+		return 0;
+	session->is_cancelled = false;
+	return session_error(session, store_client_cancel(session->client, 0));
 }
 
 int session_connect(struct session *session)
@@ -40,6 +70,8 @@ int session_connect(struct session *session)
 		session->client = nullptr;
 		return HA_ERR_NO_CONNECTION;
 	}
+	session->is_cancelled = false;
+	session->cancel_key = store_client_cancel_key(session->client);
 	return 0;
 }
 
@@ -50,7 +82,7 @@ int session_enter(struct session *session)
 
 	if (session->is_lost)
 		return HA_ERR_NO_CONNECTION;
-	if ((error = session_connect(session)))
+	if ((error = session_connect(session)) || (error = forget_kill(session)))
 		return error;
 	store_client_set_lock_timeout(session->client, sluice_lock_wait_ms(thd));
 	trans_register_ha(thd, false, sluice_engine, 0);
@@ -109,6 +141,7 @@ static const struct {
 	{STORE_READ_ONLY, HA_ERR_TABLE_READONLY},
 	{STORE_STALE, HA_ERR_TABLE_DEF_CHANGED},
 	{STORE_BUSY, HA_ERR_TOO_MANY_CONCURRENT_TRXS},
+	{STORE_CANCELLED, HA_ERR_ABORTED_BY_USER},
 	{-EMSGSIZE, HA_ERR_TO_BIG_ROW},
 	{-ENOMEM, HA_ERR_OUT_OF_MEM},
 };
@@ -116,8 +149,7 @@ static const struct {
 /* The module has forgotten us, or can't be understood: the transaction is gone with the connection. */
 static int lose_connection(struct session *session)
 {
-	store_client_close(session->client);
-	session->client = nullptr;
+	session_disconnect(session);
 	session->is_lost = true;
 	session->failure = "The connection to the storage module was lost, and the transaction with it";
 	session->thd->mark_transaction_to_rollback(true);

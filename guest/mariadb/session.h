@@ -14,6 +14,7 @@
 
 #include "server.h"
 
+#include <atomic>
 #include <unordered_map>
 
 #include "store/store_client.h"
@@ -36,8 +37,10 @@ struct session {
 	std::string xid;     /* of the prepared one */
 	ha_sluice *bulk;     /* has rows that are yet to be written */
 	std::unordered_map<const shared_table *, uint64_t>
-		writes;	     /* how often this connection has written a table */
-	std::string failure; /* the module's words about the last one */
+		writes;			  /* how often this connection has written a table */
+	std::string failure;		  /* the module's words about the last one */
+	std::atomic<uint64_t> cancel_key; /* the client's, for who kills; 0: there is none */
+	std::atomic<bool> is_cancelled;	  /* the module has been told so */
 };
 
 /* The connection's; made when there is none. Returns NULL only without memory. */
@@ -45,6 +48,9 @@ struct session *session_of(THD *thd);
 
 /* The connection ends. */
 int session_close(handlerton *engine, THD *thd);
+
+/* The connection, or its statement, is killed: by another thread, which keeps the connection from ending. */
+void session_kill(handlerton *engine, THD *thd, enum thd_kill_levels level);
 
 /* A statement is about to use a table. Returns an error of the server's. */
 int session_enter(struct session *session);
@@ -68,6 +74,9 @@ int session_error(struct session *session, int status);
 
 /* The client, for what is no part of the transaction. Returns an error of the server's. */
 int session_connect(struct session *session);
+
+/* Let go of the client, which is of no use any more. */
+void session_disconnect(struct session *session);
 
 /* In transaction.cc: the engine's functions for transactions. */
 void transaction_init(handlerton *engine);

@@ -10,6 +10,8 @@
 #include "module.h"
 #include "variables.h"
 
+static const unsigned ends_tried = 100, end_pause_us = 100000;
+
 static bool is_whole(THD *thd, bool all)
 {
 	return all || !thd_test_options(thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN);
@@ -52,16 +54,46 @@ static void end_statement(struct session *session)
 		session->left_behind_first = session->statement_savepoint;
 }
 
+typedef int end_by_xid(struct store_client *client, struct store_bytes xid);
+
+static int commit_by_name(struct store_client *client, struct store_bytes xid)
+{
+	return store_client_commit_xid(client, xid, true);
+}
+
+/*
+ * What is prepared has its end decided by the server, which can't take that back: while the module is away, it is asked again. After that it
+ * is told by whoever connects to it next. One that it does not know when it is asked again, has ended: only the answer was lost.
+ */
+static int end_prepared(struct session *session, bool is_commit)
+{
+	end_by_xid *end = is_commit ? commit_by_name : store_client_rollback_xid;
+	int status = session->client ? end(session->client, bytes_of(session->xid)) : -ECONNRESET;
+
+	for (unsigned tries = 0; status < 0 && tries < ends_tried; tries++) {
+		session_disconnect(session);
+		my_sleep(end_pause_us);
+		if (session_connect(session))
+			continue;
+		status = end(session->client, bytes_of(session->xid));
+		if (status == STORE_NOT_FOUND)
+			status = STORE_OK;
+	}
+	if (status >= 0)
+		return session_error(session, status);
+	module_end_later(session->xid, is_commit);
+	return HA_ERR_NO_CONNECTION;
+}
+
 static int commit_whole(struct session *session)
 {
 	bool is_durable = session->is_written && sluice_is_commit_durable(session->thd);
 	int error = 0;
 
-	if (session->is_lost)
+	if (session->is_prepared)
+		error = end_prepared(session, true);
+	else if (session->is_lost)
 		error = HA_ERR_NO_CONNECTION;
-	else if (session->is_prepared)
-		error = session_error(session,
-			store_client_commit_xid(session->client, bytes_of(session->xid), is_durable));
 	else if (session->is_begun)
 		error = session_error(session, store_client_commit(session->client, is_durable));
 	forget_transaction(session);
@@ -83,8 +115,8 @@ static int rollback_whole(struct session *session)
 	int error = 0;
 
 	session->bulk = nullptr;
-	if (session->client && session->is_prepared)
-		error = session_error(session, store_client_rollback_xid(session->client, bytes_of(session->xid)));
+	if (session->is_prepared)
+		error = end_prepared(session, false);
 	else if (session->client && session->is_begun && !session->is_lost)
 		error = session_error(session, store_client_rollback(session->client));
 	forget_transaction(session);
@@ -176,7 +208,7 @@ static int prepare(handlerton *, THD *thd, bool all)
 {
 	struct session *session = session_of(thd);
 	XID xid;
-	int error;
+	int status, error;
 
 	if (!is_whole(thd, all)) {
 		end_statement(session);
@@ -186,9 +218,9 @@ static int prepare(handlerton *, THD *thd, bool all)
 		return error;
 	thd_get_xid(thd, reinterpret_cast<MYSQL_XID *>(&xid));
 	session->xid = encode_xid(&xid);
-	error = session_error(session, store_client_prepare(session->client, bytes_of(session->xid)));
-	session->is_prepared = error == 0;
-	return error;
+	status = store_client_prepare(session->client, bytes_of(session->xid));
+	session->is_prepared = status <= 0; /* if the answer did not come, it may be */
+	return session_error(session, status);
 }
 
 /* The server asks again while it gets as many as it has room for. */
@@ -214,8 +246,6 @@ static int recover(handlerton *, XID *xids, uint room)
 /* What the server expects for an xid, as the X/Open specification numbers it. */
 enum { xa_manager_error = -3, xa_unknown = -4, xa_manager_failed = -7 };
 
-typedef int end_by_xid(struct store_client *client, struct store_bytes xid);
-
 static int by_xid(const XID *xid, end_by_xid *end)
 {
 	struct store_client *client = nullptr;
@@ -232,9 +262,7 @@ static int by_xid(const XID *xid, end_by_xid *end)
 
 static int commit_by_xid(handlerton *, XID *xid)
 {
-	return by_xid(xid, [](struct store_client *client, struct store_bytes name) {
-		return store_client_commit_xid(client, name, true);
-	});
+	return by_xid(xid, commit_by_name);
 }
 
 static int rollback_by_xid(handlerton *, XID *xid)
@@ -258,6 +286,7 @@ void transaction_init(handlerton *engine)
 {
 	engine->savepoint_offset = sizeof(uint32_t);
 	engine->close_connection = session_close;
+	engine->kill_query = session_kill;
 	engine->commit = commit;
 	engine->rollback = rollback;
 	engine->savepoint_set = savepoint_set;

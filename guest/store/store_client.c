@@ -119,6 +119,7 @@ static int greet(struct store_client *client)
 	if (reply.message_bytes_max && reply.message_bytes_max < client->message_bytes_max)
 		client->message_bytes_max = reply.message_bytes_max;
 	client->instance = reply.instance;
+	client->cancel_key = reply.cancel_key;
 	return 0;
 }
 
@@ -159,6 +160,11 @@ uint64_t store_client_instance(const struct store_client *client)
 	return client->instance;
 }
 
+uint64_t store_client_cancel_key(const struct store_client *client)
+{
+	return client->cancel_key;
+}
+
 void store_client_set_lock_timeout(struct store_client *client, uint32_t timeout_ms)
 {
 	client->lock_timeout_ms = timeout_ms;
@@ -182,6 +188,7 @@ static const char *const status_texts[] = {
 	[STORE_READ_ONLY] = "nothing is written any more, after an I/O error",
 	[STORE_UNSUPPORTED] = "not supported by the module",
 	[STORE_STALE] = "the table was dropped or truncated since it was opened",
+	[STORE_CANCELLED] = "cancelled",
 	[STORE_BUSY] = "the module has too many transactions, tables or too little memory",
 };
 

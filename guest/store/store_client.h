@@ -51,6 +51,15 @@ void store_client_close(struct store_client *client);
 /* Of the module: another one after each of its starts. Handles are worth nothing then. */
 uint64_t store_client_instance(const struct store_client *client);
 
+/* By which others cancel what this client asks for. */
+uint64_t store_client_cancel_key(const struct store_client *client);
+
+/*
+ * What the client with that key asks for now, and from now on, ends with STORE_CANCELLED where it would wait for a lock, or go on
+ * for long. Key 0: what this client itself asks for is not cancelled any more.
+ */
+int store_client_cancel(struct store_client *client, uint64_t key);
+
 /* For how long later calls wait for each lock, in milliseconds. 0 at first: not at all. */
 void store_client_set_lock_timeout(struct store_client *client, uint32_t timeout_ms);
 

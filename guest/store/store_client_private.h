@@ -10,7 +10,7 @@
 struct store_client {
 	struct channel_connection *connection;
 	size_t message_bytes_max;
-	uint64_t instance;
+	uint64_t instance, cancel_key;
 	uint32_t lock_timeout_ms;
 	char text[STORE_TEXT_BYTES];
 };

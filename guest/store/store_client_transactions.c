@@ -24,6 +24,15 @@ int store_client_snapshot(struct store_client *client)
 	return ask_alone(client, STORE_SNAPSHOT, 0);
 }
 
+int store_client_cancel(struct store_client *client, uint64_t key)
+{
+	struct store_cancel request = {.key = key};
+	const struct store_question question = {
+		.operation = STORE_CANCEL, .request = &request, .request_bytes = sizeof request};
+
+	return ask(client, &question);
+}
+
 int store_client_commit(struct store_client *client, bool is_durable)
 {
 	return ask_alone(client, STORE_COMMIT, is_durable ? STORE_SYNC : 0);

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define STORE_PROTOCOL_VERSION 1
+#define STORE_PROTOCOL_VERSION 2
 #define STORE_NAME_BYTES_MAX 1024
 #define STORE_SPACES_MAX 130u /* of a table: MariaDB has at most 64 indexes (128 when built so) */
 #define STORE_KEY_BYTES_MAX 8192u
@@ -57,6 +57,7 @@ enum store_operation {
 
 	STORE_CHECKPOINT, /* store_table_name, name: a consistent copy in "checkpoints/NAME" of the module's directory; STORE_EXISTS */
 	STORE_STATUS,	  /* -> store_value_reply, text */
+	STORE_CANCEL, /* store_cancel: what another connection asks for now, and from now on, ends with STORE_CANCELLED where it would wait or go on for long; with key 0: this one's is not cancelled any more. STORE_NOT_FOUND */
 	STORE_OPERATIONS,
 };
 
@@ -90,6 +91,7 @@ enum store_status {
 	STORE_UNSUPPORTED, /* another version; an operation not known */
 	STORE_STALE, /* this table was dropped or truncated since it was opened: open it again */
 	STORE_BUSY,  /* too many transactions, snapshots, tables */
+	STORE_CANCELLED, /* by STORE_CANCEL */
 };
 
 struct store_request {
@@ -115,7 +117,13 @@ struct store_hello_reply {
 	struct store_reply reply;
 	uint32_t version;
 	uint32_t message_bytes_max;
-	uint64_t instance; /* another one after each start of the module */
+	uint64_t instance;   /* another one after each start of the module */
+	uint64_t cancel_key; /* of this connection, for STORE_CANCEL; random, not 0 */
+};
+
+struct store_cancel {
+	struct store_request request;
+	uint64_t key;
 };
 
 struct store_table_create {

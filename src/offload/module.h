@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLUICE_MODULE_ABI 1
+#define SLUICE_MODULE_ABI 2
 
 enum module_result {
 	MODULE_DONE, /* the reply is complete */
@@ -81,6 +81,12 @@ struct sluice_module {
 
 	/* Text for people, of lines "name: value". Returns its length, at most `size`. Any thread. NULL: none. */
 	size_t (*status)(void *instance, char *text, size_t size);
+
+	/*
+	 * Its client has gone: a `handle` of the session that is under way may end as it likes, and should, soon. Called while it runs, by
+	 * another thread, which may not wait. NULL: what waits, waits on.
+	 */
+	void (*interrupt)(void *session);
 };
 
 #endif

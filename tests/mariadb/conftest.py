@@ -23,8 +23,7 @@ def engine():
 @pytest.fixture(scope="session")
 def module(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("module")
-    for above in (folder, *folder.parents[:2]):
-        os.chmod(above, stat.S_IMODE(os.stat(above).st_mode) | 0o055)  # what may be /tmp stays open to all
+    mariadb.let_others_in(folder, tmp_path_factory)
     module = mariadb.Module(folder).start()
     yield module
     module.stop()

@@ -3,10 +3,12 @@
 The server is the one that guest/mariadb/build unpacked beside the engine; nothing of the system's is used.
 """
 
+import contextlib
 import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +22,7 @@ SERVER = os.path.join(MARIADB, "server", "usr")
 SLUICED = os.path.join(BUILD, "src", "control", "sluiced")
 STORE = os.path.join(BUILD, "src", "offload", "modules", "store", "store.so")
 USER = "nobody"  # whom every machine has
+LOST_CONNECTION = re.compile(r"ERROR 20\d\d ")  # the client's own errors
 cannot_be_had = 77
 
 
@@ -37,7 +40,7 @@ class Session:
     """A connection that stays, for transactions; what it is asked may take its time."""
 
     def __init__(self, server, *before):
-        self.process = subprocess.Popen(server.client("--force", "--unbuffered", "test"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(server.client("--force", "--unbuffered", "--skip-reconnect", "test"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True)
         self.number = 0
         for sql in before:
@@ -49,11 +52,13 @@ class Session:
         self.process.stdin.flush()
 
     def receive(self):
-        """Lines of output, errors among them."""
+        """Lines of output, errors among them. EOFError: the connection is lost."""
         lines = []
         for line in self.process.stdout:
             if line.rstrip("\n") == f"answer {self.number}":
                 return lines
+            if LOST_CONNECTION.match(line):
+                raise EOFError(line)
             if line.strip().strip("-") and not line.startswith(("SELECT 'answer",)):
                 lines.append(line.rstrip("\n"))
         raise EOFError(lines)
@@ -70,7 +75,8 @@ class Session:
         return 0
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait(timeout=20)
 
     def __enter__(self):
@@ -87,6 +93,17 @@ def give_to_user(path):
 
 def group_of_user():
     return grp.getgrgid(pwd.getpwnam(USER).pw_gid).gr_name
+
+
+def let_others_in(folder, factory):
+    """The server's user gets to `folder` through pytest's own folders; what is above those is nobody's business here."""
+    root = factory.getbasetemp()
+    if root.parent.name.startswith("pytest-of-"):
+        root = root.parent
+    for path in (folder, *folder.parents):
+        os.chmod(path, 0o755)
+        if path == root:
+            return
 
 
 class Module:
@@ -112,19 +129,39 @@ class Module:
         self.log = open(self.path("sluiced.log"), "ab")
         self.process = subprocess.Popen([SLUICED, "--config", self.path("sluice.yaml"), "--control", self.control],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
+        self.wait()
         return self
+
+    def wait(self):
+        """Until the module serves. After a kill, its predecessor's socket may answer for a while."""
+        wait_until(lambda: self.is_running() and answers(self.channel), self.process, self.path("sluiced.log"))
+
+    def is_running(self):
+        try:
+            return self.ask("module.show", name="store")["result"]["state"] == "running"
+        except (OSError, ValueError):
+            return False
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(timeout=30)
         self.log.close()
 
+    def processes(self):
+        """The ids of the daemon's children."""
+        found = []
+        for process in filter(str.isdecimal, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{process}/stat", encoding="utf-8") as status:
+                if int(status.read().rpartition(")")[2].split()[1]) == self.process.pid:
+                    found.append(int(process))
+        return found
+
     def restart_module(self):
         """Kills the module's process, as the kernel's OOM killer does it; sluiced starts it again."""
-        os.kill(self.ask("module.show", name="store")["result"]["pid"], signal.SIGKILL)
+        for process in self.processes():
+            os.kill(process, signal.SIGKILL)
         time.sleep(0.3)
-        wait_until(lambda: answers(self.channel), self.process, self.path("sluiced.log"))
+        self.wait()
 
     def ask(self, method, **parameters):
         with socket.socket(socket.AF_UNIX) as stream:

@@ -194,4 +194,4 @@ static size_t status(void *instance, char *text, size_t size)
 }
 
 const struct sluice_module sluice_module = {SLUICE_MODULE_ABI, "troublesome", open_trouble,
-	close_trouble, connect_client, disconnect_client, handle, status};
+	close_trouble, connect_client, disconnect_client, handle, status, NULL};

@@ -70,9 +70,13 @@ static void disconnected(struct channel_connection_server *connection)
 {
 	struct session *session = channel_connection_owner(connection);
 
+	const struct sluice_module *module = session->service->config.module;
+
 	session->is_gone = true;
 	if (!session->is_at_work)
 		run_job(session, give_up, given_up);
+	else if (module->interrupt)
+		module->interrupt(session->session);
 }
 
 /* ---- requests ---- */

@@ -59,6 +59,8 @@ static enum module_result wait_a_while(
 	return MODULE_DONE;
 }
 
+static bool has_interrupt;
+
 static enum module_result test_handle(
 	void *session, const struct module_request *request, struct module_reply *reply)
 {
@@ -87,11 +89,18 @@ static enum module_result test_handle(
 	return MODULE_DONE;
 }
 
+static void test_interrupt(void *session)
+{
+	if (has_interrupt)
+		sem_post(&may_end);
+}
+
 static const struct sluice_module module = {.abi = SLUICE_MODULE_ABI,
 	.name = "test",
 	.connect = test_connect,
 	.disconnect = test_disconnect,
-	.handle = test_handle};
+	.handle = test_handle,
+	.interrupt = test_interrupt};
 
 /* ---- its host ---- */
 
@@ -235,6 +244,20 @@ static void a_client_that_goes_is_given_up_after_its_request(void **state)
 	assert_int_equal(given_up_too_early, 0);
 }
 
+static void a_client_that_goes_interrupts_its_request(void **state)
+{
+	struct channel_connection *connection = connect_client();
+	const struct iovec part = {"wait", 4};
+
+	has_interrupt = true;
+	assert_int_equal(channel_send(connection, &part, 1), 0);
+	sem_wait(&has_begun);
+	channel_disconnect(connection);
+	sem_wait(&has_gone); /* the interruption alone has ended the wait */
+	assert_int_equal(given_up_too_early, 0);
+	has_interrupt = false;
+}
+
 static void places_are_free_again_when_clients_have_gone(void **state)
 {
 	for (unsigned i = 0; i < 4 * CONNECTIONS; i++) {
@@ -306,6 +329,8 @@ int main(void)
 			a_request_that_waits_holds_up_nobody_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_client_that_goes_is_given_up_after_its_request, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_client_that_goes_interrupts_its_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			places_are_free_again_when_clients_have_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_reply_may_grow, set_up, tear_down),

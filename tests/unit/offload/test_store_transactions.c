@@ -103,6 +103,13 @@ static void begin_waiting(struct waiting *waiting, struct store_client *with, co
 		sched_yield();
 }
 
+/* Returns what became of it. */
+static int end_waiting(struct waiting *waiting)
+{
+	pthread_join(waiting->thread, NULL);
+	return waiting->status;
+}
+
 /* ---- locks ---- */
 
 static void a_lock_that_is_taken_is_refused_after_its_time(void **state)
@@ -128,6 +135,31 @@ static void who_waits_for_a_lock_gets_it_when_its_owner_ends(void **state)
 	assert_int_equal(waiting.status, STORE_OK);
 	commit(other);
 	assert_string_equal(fixture_get(client, &table, "a", STORE_FRESH), "theirs");
+}
+
+static void who_waits_for_a_lock_is_cancelled_by_its_key_and_keeps_what_it_had(void **state)
+{
+	struct waiting waiting;
+
+	assert_int_equal(fixture_put(client, &table, "a", "mine"), STORE_OK);
+	assert_int_equal(fixture_put(other, &table, "b", "theirs"), STORE_OK);
+	begin_waiting(&waiting, other, "a");
+	assert_int_equal(store_client_cancel(client, store_client_cancel_key(other)), STORE_OK);
+	assert_int_equal(end_waiting(&waiting), STORE_CANCELLED);
+	assert_int_equal(store_client_cancel(other, 0), STORE_OK);
+	assert_int_equal(store_client_commit(other, true), STORE_OK);
+	assert_string_equal(fixture_get(client, &table, "b", STORE_FRESH), "theirs");
+	begin_waiting(&waiting, other, "a");
+	assert_int_equal(store_client_commit(client, true), STORE_OK);
+	assert_int_equal(end_waiting(&waiting), STORE_OK);
+}
+
+static void a_key_that_nobody_has_cancels_nothing(void **state)
+{
+	const uint64_t guess = store_client_cancel_key(other) ^ 1;
+
+	assert_int_equal(store_client_cancel(client, guess), STORE_NOT_FOUND);
+	assert_int_equal(fixture_put(other, &table, "a", "1"), STORE_OK);
 }
 
 static void of_two_that_wait_for_each_other_one_is_rolled_back(void **state)
@@ -475,6 +507,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(a_lock_that_is_taken_is_refused_after_its_time),
 		TEST(who_waits_for_a_lock_gets_it_when_its_owner_ends),
+		TEST(who_waits_for_a_lock_is_cancelled_by_its_key_and_keeps_what_it_had),
+		TEST(a_key_that_nobody_has_cancels_nothing),
 		TEST(of_two_that_wait_for_each_other_one_is_rolled_back),
 		TEST(two_that_share_a_lock_and_both_want_it_alone_are_a_deadlock),
 		TEST(a_locked_read_sees_what_is_committed_last),

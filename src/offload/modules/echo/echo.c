@@ -77,4 +77,4 @@ static size_t echo_status(void *instance, char *text, size_t size)
 }
 
 const struct sluice_module sluice_module = {SLUICE_MODULE_ABI, "echo", echo_open, free,
-	echo_connect, echo_disconnect, echo_handle, echo_status};
+	echo_connect, echo_disconnect, echo_handle, echo_status, NULL};

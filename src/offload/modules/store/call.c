@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+/* More than that is nothing for a hypervisor core, on which others wait. */
+#define POLLED_ROWS_MAX 4096u
+#define POLLED_REPLY_BYTES_MAX (512u << 10)
+
 /* ---- the frame ---- */
 
 static bool append(struct module_reply *reply, const void *data, size_t bytes)
@@ -159,6 +163,17 @@ void call_make_key(
 	if (key.bytes)
 		memcpy(buffer->data + SPACE_BYTES, key.data, key.bytes);
 	buffer->bytes = SPACE_BYTES + key.bytes;
+}
+
+int call_go_on(struct call *call, uint32_t rows_seen)
+{
+	if (!call->may_wait)
+		return rows_seen > POLLED_ROWS_MAX || call->reply->bytes > POLLED_REPLY_BYTES_MAX
+			       ? OUTCOME_WOULD_WAIT
+			       : STORE_OK;
+	if (lock_interrupt_is_set(&call->session->interrupt))
+		return explain(&call->explanation, STORE_CANCELLED, "it was cancelled");
+	return STORE_OK;
 }
 
 rocksdb_readoptions_t *call_read_options(struct call *call, const rocksdb_snapshot_t *snapshot)

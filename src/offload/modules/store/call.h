@@ -14,6 +14,7 @@
 union call_request {
 	struct store_request request;
 	struct store_hello hello;
+	struct store_cancel cancel;
 	struct store_table_create create;
 	struct store_table_name name;
 	struct store_table_rename rename;
@@ -101,6 +102,12 @@ int call_lock(struct call *call, struct bytes key, enum lock_mode mode, struct l
 int call_read(struct call *call, struct bytes key, const rocksdb_snapshot_t *snapshot,
 	rocksdb_pinnableslice_t **pinned, struct bytes *value);
 
+/*
+ * Whether to look at one more row, after so many. Returns an outcome: STORE_OK; STORE_CANCELLED; or OUTCOME_WOULD_WAIT, where that
+ * is more than others can be made to wait for.
+ */
+int call_go_on(struct call *call, uint32_t rows_seen);
+
 /* Put together a key of the database from a space of the call's table. */
 void call_make_key(
 	const struct call *call, struct key_buffer *buffer, uint32_t space, struct bytes key);
@@ -138,5 +145,6 @@ int handle_rollback_xid(struct call *call);
 int handle_snapshot(struct call *call);
 int handle_checkpoint(struct call *call);
 int handle_status(struct call *call);
+int handle_cancel(struct call *call);
 
 #endif

@@ -20,6 +20,19 @@ int handle_hello(struct call *call)
 	call->answer.hello.version = STORE_PROTOCOL_VERSION;
 	call->answer.hello.message_bytes_max = (uint32_t)call->store->message_bytes_max;
 	call->answer.hello.instance = call->store->instance;
+	call->answer.hello.cancel_key = call->session->cancel_key;
+	return STORE_OK;
+}
+
+int handle_cancel(struct call *call)
+{
+	const uint64_t key = call->request.cancel.key;
+
+	if (call->rest.left)
+		return OUTCOME_MALFORMED;
+	if (key)
+		return store_cancel(call->store, key) ? STORE_OK : STORE_NOT_FOUND;
+	lock_interrupt_clear(&call->store->locks, &call->session->interrupt);
 	return STORE_OK;
 }
 

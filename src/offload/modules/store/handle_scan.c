@@ -208,11 +208,15 @@ static int answer_row(struct scan *scan, bool *is_full)
 static int answer_rows(struct scan *scan)
 {
 	struct store_scan_reply *answer = &scan->call->answer.scan;
+	uint32_t rows_seen = 0;
 	bool is_full = false;
 	int outcome = STORE_OK;
 
 	while (scan->cursor.is_valid && !outcome && !is_full) {
 		if (scan->rows_max && answer->row_count == scan->rows_max)
+			break;
+		outcome = call_go_on(scan->call, ++rows_seen);
+		if (outcome)
 			break;
 		scan->row = (struct bytes){0};
 		outcome = answer_row(scan, &is_full);
@@ -325,15 +329,17 @@ static int estimate_rows(struct call *call, uint64_t *rows)
 static int look_at_rows(struct call *call, uint32_t rows_max, uint32_t *rows, bool *is_exact)
 {
 	struct row_cursor cursor;
-	int outcome;
+	int outcome = STORE_OK, error;
 
 	open_cursor(call, &cursor, NULL, false);
-	for (*rows = 0; cursor.is_valid && *rows < rows_max; ++*rows)
+	for (*rows = 0; cursor.is_valid && *rows < rows_max && !outcome; ++*rows) {
 		row_cursor_next(&cursor);
+		outcome = call_go_on(call, *rows);
+	}
 	*is_exact = !cursor.is_valid;
-	outcome = row_cursor_error(&cursor, &call->explanation);
+	error = row_cursor_error(&cursor, &call->explanation);
 	row_cursor_close(&cursor);
-	return outcome;
+	return error ? error : outcome;
 }
 
 static bool is_whole_table(const struct call *call)

@@ -113,10 +113,14 @@ int handle_prepare(struct call *call)
 		return OUTCOME_WOULD_WAIT;
 	if (!session_transaction(session))
 		return no_memory(call);
+	/* It is nobody's as soon as it is prepared, and may even have ended then. */
+	session->transaction->owner.interrupt = NULL;
 	outcome =
 		prepared_add(&call->store->prepared, xid, session->transaction, &call->explanation);
 	if (!outcome)
 		session->transaction = NULL;
+	else
+		session->transaction->owner.interrupt = &session->interrupt;
 	return outcome;
 }
 

@@ -224,19 +224,32 @@ static void init_condition(pthread_cond_t *condition)
 	pthread_condattr_destroy(&attributes);
 }
 
+static bool is_interrupted(const struct lock_owner *owner)
+{
+	return owner->interrupt && lock_interrupt_is_set(owner->interrupt);
+}
+
+static void announce_waiter(struct lock_owner *owner, struct lock_waiter *waiter)
+{
+	if (owner->interrupt)
+		owner->interrupt->waiter = waiter;
+}
+
 static int wait_for_grant(struct lock_table *table, struct lock_waiter *waiter, uint32_t timeout_ms)
 {
 	const struct timespec deadline = deadline_after(timeout_ms);
 	int error = 0;
 
-	while (!waiter->is_granted && !error)
+	announce_waiter(waiter->owner, waiter);
+	while (!waiter->is_granted && !error && !is_interrupted(waiter->owner))
 		error = pthread_cond_timedwait(&waiter->granted, &table->mutex, &deadline);
+	announce_waiter(waiter->owner, NULL);
 	if (waiter->is_granted)
 		return 0;
-	return -ETIMEDOUT;
+	return error ? -ETIMEDOUT : -ECANCELED;
 }
 
-/* Returns 0 with the lock, or -EDEADLK or -ETIMEDOUT, out of the queue. */
+/* Returns 0 with the lock, or -EDEADLK, -ETIMEDOUT or -ECANCELED, out of the queue. */
 static int wait_in_queue(struct lock_table *table, struct lock_waiter *waiter, uint32_t timeout_ms)
 {
 	int error = -EDEADLK;
@@ -358,6 +371,24 @@ void lock_release(struct lock_table *table, struct lock_owner *owner, struct loc
 	pthread_mutex_lock(&table->mutex);
 	while (owner->newest != oldest)
 		release_newest(table, owner);
+	pthread_mutex_unlock(&table->mutex);
+}
+
+/* ---- interrupting ---- */
+
+void lock_interrupt(struct lock_table *table, struct lock_interrupt *interrupt)
+{
+	pthread_mutex_lock(&table->mutex);
+	__atomic_store_n(&interrupt->is_set, true, __ATOMIC_RELAXED);
+	if (interrupt->waiter)
+		pthread_cond_signal(&interrupt->waiter->granted);
+	pthread_mutex_unlock(&table->mutex);
+}
+
+void lock_interrupt_clear(struct lock_table *table, struct lock_interrupt *interrupt)
+{
+	pthread_mutex_lock(&table->mutex);
+	__atomic_store_n(&interrupt->is_set, false, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&table->mutex);
 }
 

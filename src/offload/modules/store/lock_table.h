@@ -44,10 +44,17 @@ struct lock_hold {
 	bool is_put;	  /* and whether that put something there */
 };
 
+/* Ends a wait from outside. It lives as long as it is some owner's. */
+struct lock_interrupt {
+	bool is_set; /* atomic */
+	struct lock_waiter *waiter;
+};
+
 struct lock_owner {
 	struct lock_hold *newest;
 	uint64_t bytes; /* of its locks */
 	struct lock_waiter *waiter;
+	struct lock_interrupt *interrupt; /* or NULL: nobody does that */
 	/* For searches: */
 	uint64_t search;
 	struct lock_owner *next_to_visit;
@@ -63,13 +70,25 @@ void lock_table_destroy(struct lock_table *table);
  *
  * @timeout_ms: for how long to wait; 0: not at all
  *
- * Returns 0 with `*hold`, -ETIMEDOUT, -EDEADLK (only if it would have waited), -ENOMEM, or -EDQUOT: too many locks.
+ * Returns 0 with `*hold`, -ETIMEDOUT, -EDEADLK (only if it would have waited), -ECANCELED (interrupted), -ENOMEM, or
+ * -EDQUOT: too many locks.
  */
 int lock_acquire(struct lock_table *table, struct lock_owner *owner, struct bytes key,
 	enum lock_mode mode, uint32_t timeout_ms, struct lock_hold **hold);
 
 /* Give up all locks that were acquired after `oldest`; NULL: all. One that was had before and became exclusive since stays so. */
 void lock_release(struct lock_table *table, struct lock_owner *owner, struct lock_hold *oldest);
+
+/* End the wait, if there is one, and those to come. Any thread. */
+void lock_interrupt(struct lock_table *table, struct lock_interrupt *interrupt);
+
+/* Waits to come are not interrupted. By the owner's thread. */
+void lock_interrupt_clear(struct lock_table *table, struct lock_interrupt *interrupt);
+
+static inline bool lock_interrupt_is_set(const struct lock_interrupt *interrupt)
+{
+	return __atomic_load_n(&interrupt->is_set, __ATOMIC_RELAXED);
+}
 
 struct lock_counts {
 	uint64_t locks, waits, deadlocks, timeouts;

@@ -53,6 +53,7 @@ static const struct operation operations[STORE_OPERATIONS] = {
 	[STORE_SNAPSHOT] = ALONE(handle_snapshot),
 	[STORE_CHECKPOINT] = PLAIN(handle_checkpoint, store_table_name),
 	[STORE_STATUS] = ANSWERED(handle_status, store_request, store_value_reply),
+	[STORE_CANCEL] = PLAIN(handle_cancel, store_cancel),
 };
 
 const struct operation *operation_find(unsigned number)

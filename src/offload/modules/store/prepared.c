@@ -41,16 +41,12 @@ static int add(struct prepared *prepared, struct prepared_transaction *entry)
 	return outcome;
 }
 
-static void put_back(struct prepared *prepared, struct prepared_transaction *entry)
-{
-	pthread_mutex_lock(&prepared->mutex);
-	/* What is not found any more is still in the database, and found at the next start. */
-	(void)key_map_add(&prepared->transactions, &entry->node, entry->xid, entry->xid_bytes);
-	pthread_mutex_unlock(&prepared->mutex);
-}
-
-/* Take it out, so that nobody else does anything with it. NULL if it is not there, or not ready. */
-static struct prepared_transaction *take(struct prepared *prepared, struct bytes xid)
+/*
+ * Take its transaction, so that nobody else ends it. The entry stays until that is done, so that nobody prepares another of this
+ * xid, whose record would be deleted with this one's. NULL if it is not there, or not ready.
+ */
+static struct prepared_transaction *take(
+	struct prepared *prepared, struct bytes xid, struct transaction **transaction)
 {
 	struct prepared_transaction *entry = NULL;
 	struct key_map_node *node;
@@ -59,7 +55,8 @@ static struct prepared_transaction *take(struct prepared *prepared, struct bytes
 	node = key_map_find(&prepared->transactions, xid.data, xid.bytes);
 	if (node && container_of(node, struct prepared_transaction, node)->transaction) {
 		entry = container_of(node, struct prepared_transaction, node);
-		key_map_remove(&prepared->transactions, node);
+		*transaction = entry->transaction;
+		entry->transaction = NULL;
 	}
 	pthread_mutex_unlock(&prepared->mutex);
 	return entry;
@@ -142,7 +139,8 @@ int prepared_add(struct prepared *prepared, struct bytes xid, struct transaction
 static int end(struct prepared *prepared, struct bytes xid, bool is_commit, unsigned flags,
 	struct explanation *explanation)
 {
-	struct prepared_transaction *entry = take(prepared, xid);
+	struct transaction *transaction;
+	struct prepared_transaction *entry = take(prepared, xid, &transaction);
 	rocksdb_writebatch_t *batch;
 	int outcome;
 
@@ -151,16 +149,16 @@ static int end(struct prepared *prepared, struct bytes xid, bool is_commit, unsi
 	batch = rocksdb_writebatch_create();
 	record_delete(batch, record_key_bytes(RECORD_PREPARED, xid));
 	if (is_commit)
-		outcome = transaction_commit(entry->transaction, batch, flags, explanation);
+		outcome = transaction_commit(transaction, batch, flags, explanation);
 	else
 		outcome = database_write(prepared->environment.database, batch, flags, explanation);
 	rocksdb_writebatch_destroy(batch);
 	if (outcome) {
-		put_back(prepared, entry);
+		make_ready(prepared, entry, transaction);
 		return outcome;
 	}
-	transaction_destroy(entry->transaction);
-	free(entry);
+	transaction_destroy(transaction);
+	remove_entry(prepared, entry);
 	return STORE_OK;
 }
 

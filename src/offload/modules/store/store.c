@@ -102,10 +102,13 @@ int store_open(const struct module_setup *setup, struct store **store, struct er
 	new->message_bytes_max = setup->message_bytes_max;
 	new->transaction_bytes_max = options.transaction_bytes_max;
 	new->budget.bytes_max = options.memory_bytes / 4;
+	pthread_mutex_init(&new->sessions_mutex, NULL);
+	TAILQ_INIT(&new->sessions_open);
 	failure = -ENOMEM;
 	if (new->directory && getrandom(&new->instance, sizeof new->instance, 0) > 0)
 		failure = open_all(new, &options, error);
 	if (failure) {
+		pthread_mutex_destroy(&new->sessions_mutex);
 		free(new->directory);
 		free(new);
 		return failure;
@@ -121,6 +124,7 @@ void store_close(struct store *store)
 	dictionary_close(&store->dictionary);
 	database_close(&store->database);
 	lock_table_destroy(&store->locks);
+	pthread_mutex_destroy(&store->sessions_mutex);
 	free(store->directory);
 	free(store);
 }
@@ -134,15 +138,27 @@ int session_open(struct store *store, struct session **session)
 	if (!new)
 		return -ENOMEM;
 	new->store = store;
+	while (!new->cancel_key) {
+		if (getrandom(&new->cancel_key, sizeof new->cancel_key, 0) < 0) {
+			free(new);
+			return -EAGAIN;
+		}
+	}
 	for (int may_wait = 0; may_wait < 2; may_wait++)
 		new->read_options[may_wait] = database_read_options(may_wait);
 	__atomic_add_fetch(&store->sessions, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&store->sessions_mutex);
+	TAILQ_INSERT_TAIL(&store->sessions_open, new, link);
+	pthread_mutex_unlock(&store->sessions_mutex);
 	*session = new;
 	return 0;
 }
 
 void session_close(struct session *session)
 {
+	pthread_mutex_lock(&session->store->sessions_mutex);
+	TAILQ_REMOVE(&session->store->sessions_open, session, link);
+	pthread_mutex_unlock(&session->store->sessions_mutex);
 	transaction_destroy(session->transaction);
 	for (int may_wait = 0; may_wait < 2; may_wait++)
 		rocksdb_readoptions_destroy(session->read_options[may_wait]);
@@ -150,12 +166,34 @@ void session_close(struct session *session)
 	free(session);
 }
 
+void session_interrupt(struct session *session)
+{
+	lock_interrupt(&session->store->locks, &session->interrupt);
+}
+
+bool store_cancel(struct store *store, uint64_t key)
+{
+	struct session *session;
+
+	pthread_mutex_lock(&store->sessions_mutex);
+	TAILQ_FOREACH (session, &store->sessions_open, link) {
+		if (session->cancel_key == key)
+			break;
+	}
+	if (session)
+		session_interrupt(session);
+	pthread_mutex_unlock(&store->sessions_mutex);
+	return session;
+}
+
 struct transaction *session_transaction(struct session *session)
 {
-	if (!session->transaction) {
-		const struct transaction_environment environment = environment_of(session->store);
+	const struct transaction_environment environment = environment_of(session->store);
 
-		session->transaction = transaction_create(&environment);
-	}
+	if (session->transaction)
+		return session->transaction;
+	session->transaction = transaction_create(&environment);
+	if (session->transaction)
+		session->transaction->owner.interrupt = &session->interrupt;
 	return session->transaction;
 }

@@ -2,6 +2,8 @@
 #ifndef SLUICE_STORE_STORE_H
 #define SLUICE_STORE_STORE_H
 
+#include <sys/queue.h>
+
 #include "database.h"
 #include "dictionary.h"
 #include "lock_table.h"
@@ -9,6 +11,8 @@
 #include "prepared.h"
 #include "reclaimer.h"
 #include "transaction.h"
+
+TAILQ_HEAD(session_list, session);
 
 struct store {
 	struct database database;
@@ -21,6 +25,8 @@ struct store {
 	size_t message_bytes_max;
 	uint64_t instance;
 	uint32_t sessions; /* atomic */
+	pthread_mutex_t sessions_mutex;
+	struct session_list sessions_open; /* with the mutex */
 	char *directory;
 };
 
@@ -36,6 +42,9 @@ struct session {
 	struct transaction *transaction;	/* NULL until it is needed; kept for the next one */
 	rocksdb_readoptions_t *read_options[2]; /* that must not wait, that may */
 	struct key_buffer key, lower, upper, row;
+	struct lock_interrupt interrupt;
+	uint64_t cancel_key;
+	TAILQ_ENTRY(session) link;
 };
 
 int store_open(const struct module_setup *setup, struct store **store, struct error *error);
@@ -43,6 +52,12 @@ void store_close(struct store *store);
 
 int session_open(struct store *store, struct session **session);
 void session_close(struct session *session);
+
+/* What the session asks for now, and from now on, ends early. Any thread, while the session is open. */
+void session_interrupt(struct session *session);
+
+/* The same, by the session's key. Returns false if there is no such session. */
+bool store_cancel(struct store *store, uint64_t key);
 
 /* The transaction that the session has, which may be a new one. NULL: no memory. */
 struct transaction *session_transaction(struct session *session);

@@ -40,6 +40,11 @@ static void disconnect_client(void *session)
 	session_close(session);
 }
 
+static void interrupt(void *session)
+{
+	session_interrupt(session);
+}
+
 static enum module_result handle(
 	void *session, const struct module_request *request, struct module_reply *reply)
 {
@@ -59,5 +64,6 @@ __attribute__((visibility("default"))) const struct sluice_module sluice_module 
 	.connect = connect_client,
 	.disconnect = disconnect_client,
 	.handle = handle,
+	.interrupt = interrupt,
 	.status = status,
 };

@@ -91,6 +91,7 @@ struct lock_outcome {
 static const struct lock_outcome lock_outcomes[] = {
 	{-ETIMEDOUT, STORE_LOCK_TIMEOUT, "another transaction has the lock"},
 	{-EDEADLK, STORE_DEADLOCK, "transactions wait for each other: this one is rolled back"},
+	{-ECANCELED, STORE_CANCELLED, "it was cancelled"},
 	{-EDQUOT, STORE_BUSY, "all transactions together have as much memory as they may"},
 	{-ENOMEM, STORE_BUSY, "out of memory"},
 };
