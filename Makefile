@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits fuzz lint install clean dependencies
+.PHONY: all demo demo-net demo-db test unit system kvm soak bench bench-net bench-exits bench-db fuzz lint install clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -54,6 +54,10 @@ bench-net: dependencies all
 # Only the section on exits per I/O; emulates a machine with KVM, which takes minutes.
 bench-exits: dependencies all
 	@bench/exits_per_io --update
+
+# Only the section on databases: sysbench on InnoDB, MyRocks and SLUICE; needs root. With the counts of demo-db, which takes minutes.
+bench-db: dependencies all
+	@bench/database --guest --update
 
 lint: dependencies all
 	@tools/lint
