@@ -36,7 +36,8 @@ static bool decode_xid(struct store_bytes bytes, XID *xid)
 
 static void forget_transaction(struct session *session)
 {
-	session->is_begun = session->is_prepared = session->is_lost = session->is_written = false;
+	session->is_begun = session->is_prepared = session->is_lost = false;
+	session->is_written = session->is_locking = false;
 	session->has_statement_savepoint = false;
 	session->savepoint_last = session->left_behind = 0;
 	session->bulk = nullptr;
@@ -62,6 +63,8 @@ static int commit_whole(struct session *session)
 	else if (session->is_prepared)
 		error = session_error(session,
 			store_client_commit_xid(session->client, bytes_of(session->xid), is_durable));
+	else if (session->is_begun && !session->is_written && !session->is_locking)
+		error = session_error(session, store_client_post_commit(session->client));
 	else if (session->is_begun)
 		error = session_error(session, store_client_commit(session->client, is_durable));
 	forget_transaction(session);
@@ -85,7 +88,7 @@ static int rollback_whole(struct session *session)
 	session->bulk = nullptr;
 	if (session->client && session->is_prepared)
 		error = session_error(session, store_client_rollback_xid(session->client, bytes_of(session->xid)));
-	else if (session->client && session->is_begun && !session->is_lost)
+	else if (session->client && session->is_begun && (!session->is_lost || store_client_is_failed(session->client)))
 		error = session_error(session, store_client_rollback(session->client));
 	forget_transaction(session);
 	return error == HA_ERR_NO_CONNECTION ? 0 : error; /* which is a rollback, too */
