@@ -63,6 +63,10 @@ bench-net: dependencies all
 bench-exits: dependencies all
 	@bench/exits_per_io --update
 
+# Only the section on databases: sysbench on InnoDB, MyRocks and SLUICE; needs root. With the counts of demo-db, which takes minutes.
+bench-db: dependencies all
+	@bench/database --guest --update
+
 lint: dependencies all
 	@tools/lint
 

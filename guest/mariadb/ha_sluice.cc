@@ -167,6 +167,7 @@ int ha_sluice::enter(THD *thd)
 	if (!lock_flags && thd_tx_isolation(thd) == ISO_SERIALIZABLE &&
 		thd_test_options(thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN))
 		lock_flags = STORE_SHARED;
+	session->is_locking |= lock_flags != 0;
 	return 0;
 }
 

@@ -119,6 +119,10 @@ class ha_sluice final : public handler
 	int begin_scan(uint index, const bounds &range, bool is_backward, uint32_t rows_first);
 	int begin_scan_again();
 	int scan_on(bool is_backward);
+	int find_primary(const std::string &key, uchar *buffer);
+	bool is_whole_primary(key_part_map parts) const;
+	uint32_t first_rows(bool is_equal) const;
+	int show_range_row(int error);
 	int fetch(uchar *buffer);
 	int decode_row(const struct store_cursor_row &row, uchar *buffer);
 	int decode_data(const char *data, size_t bytes, uchar *buffer);
@@ -143,11 +147,12 @@ class ha_sluice final : public handler
 	int add_update(const uchar *old_record, const std::string &old_primary,
 		const uchar *new_record, const std::string &new_primary);
 	int begin_batch();
-	int write_batch();
+	int write_batch(bool is_posted);
 	int find_duplicate(uint32_t change);
 	void count_write(int64_t rows);
 	int note_counter(const uchar *record);
 	bool may_wait_for_more() const;
+	bool may_post() const;
 	int make_room();
 	int write_now_or_later(size_t first_change);
 	int commit_copied();
@@ -166,6 +171,7 @@ class ha_sluice final : public handler
 	struct store_cursor cursor = {};
 	uint scan_index = MAX_KEY; /* MAX_KEY: rows by their primary key */
 	bool is_scan_begun = false, is_scan_backward = false, is_scan_bounded = false;
+	bool is_alone = false; /* the row is the only one with its key */
 	bounds scan_bounds;
 	std::string current_key, current_primary;
 	std::string row_data; /* that blobs point into */
@@ -177,6 +183,7 @@ class ha_sluice final : public handler
 	std::vector<size_t> batch_rows;	 /* the number of each row's first change */
 	std::vector<std::string> batch_records; /* each row, if several wait */
 	int64_t batch_row_count = 0, copied_rows = 0;
+	bool has_insert = false; /* one of them may be a duplicate */
 	bool is_bulk = false, is_copy = false, is_duplicate_expected = false;
 	uint duplicate_key = MAX_KEY;
 	std::string entry, other_entry, primary, other_primary, row, value;

@@ -6,7 +6,7 @@
  */
 #include "ha_sluice.h"
 
-static const uint32_t table_scan_rows = 64, range_scan_rows = 16, open_scan_rows = 4, locked_rows_max = 64;
+static const uint32_t table_scan_rows = 64, range_scan_rows = 128, open_scan_rows = 4, locked_rows_max = 64;
 static const uint32_t scan_bytes_max = 256 * 1024;
 
 /* A lock is only for rows that are looked at, so few are asked for at once. */
@@ -74,6 +74,7 @@ int ha_sluice::begin_scan(uint index, const bounds &range, bool is_backward, uin
 	scan_index = index;
 	scan_bounds = range;
 	is_scan_begun = true;
+	is_alone = false;
 	is_scan_backward = is_backward;
 	writes_seen = writes ? *writes : 0;
 	scan.handle = handle;
@@ -247,7 +248,7 @@ int ha_sluice::index_init(uint index, bool)
 {
 	active_index = index;
 	scan_index = index;
-	is_scan_begun = is_scan_bounded = false;
+	is_scan_begun = is_scan_bounded = is_alone = false;
 	current_key.clear();
 	return 0;
 }
@@ -257,6 +258,31 @@ int ha_sluice::index_end()
 	active_index = MAX_KEY;
 	is_scan_begun = false;
 	return 0;
+}
+
+/* Locks are taken by scans, which lock what is there and nothing else. */
+bool ha_sluice::is_whole_primary(key_part_map parts) const
+{
+	return active_index == table_share->primary_key && !lock_flags &&
+	       parts == make_prev_keypart_map(keys[active_index]->parts());
+}
+
+/* The one row with that key, without a scan. */
+int ha_sluice::find_primary(const std::string &key, uchar *buffer)
+{
+	struct store_bytes found;
+	int status, error = session_ask(session, share);
+
+	if (error)
+		return error;
+	scan_index = active_index;
+	is_scan_begun = is_scan_backward = false;
+	is_scan_bounded = is_alone = true;
+	status = store_client_get(session->client, &handle, 0, store_bytes_of(key), read_flags(), &found);
+	if (status)
+		return failed(status);
+	current_key = current_primary = key;
+	return decode_data(static_cast<const char *>(found.data), found.bytes, buffer);
 }
 
 static const struct search {
@@ -285,6 +311,8 @@ int ha_sluice::index_read_map(uchar *buffer, const uchar *key, key_part_map part
 		return HA_ERR_WRONG_COMMAND;
 	const search &search = searches[how];
 	keys[active_index]->encode_search(key, parts, &range.lower);
+	if (how == HA_READ_KEY_EXACT && is_whole_primary(parts))
+		return find_primary(range.lower, buffer);
 	behind = key_behind(range.lower);
 	if (search.is_bounded) {
 		range.upper = behind;
@@ -326,6 +354,8 @@ int ha_sluice::index_prev(uchar *buffer)
 
 int ha_sluice::index_next_same(uchar *buffer, const uchar *key, uint key_bytes)
 {
+	if (is_alone)
+		return HA_ERR_END_OF_FILE;
 	if (is_scan_bounded && !is_scan_backward)
 		return fetch(buffer);
 	return handler::index_next_same(buffer, key, key_bytes);
@@ -354,22 +384,41 @@ int ha_sluice::index_last(uchar *buffer)
 /* The range's end goes to the module, so that no row behind it is sent or locked. */
 int ha_sluice::read_range_first(const key_range *start, const key_range *end, bool is_equal, bool)
 {
+	bounds range;
 	int error;
 
 	eq_range = is_equal;
 	set_end_range(end);
 	range_key_part = table->key_info[active_index].key_part;
+	range = bounds_of(active_index, start, end);
+	if (start && is_equal && is_whole_primary(start->keypart_map))
+		return show_range_row(find_primary(range.lower, table->record[0]));
 	current_key.clear();
 	is_scan_bounded = true;
-	error = begin_scan(active_index, bounds_of(active_index, start, end), false,
-		lock_flags ? 1 : is_equal ? open_scan_rows : range_scan_rows);
+	error = begin_scan(active_index, range, false, first_rows(is_equal));
 	return error ? error : ha_sluice::read_range_next();
+}
+
+/* No more than one: a lock is for rows that are looked at. No more than the statement wants, either. */
+uint32_t ha_sluice::first_rows(bool is_equal) const
+{
+	ha_rows limit = table->in_use->lex->unit.lim.get_select_limit();
+	uint32_t usual = is_equal ? open_scan_rows : range_scan_rows;
+
+	if (lock_flags)
+		return 1;
+	return limit < usual ? std::max<uint32_t>(static_cast<uint32_t>(limit), 1) : usual;
 }
 
 int ha_sluice::read_range_next()
 {
-	int error = fetch(table->record[0]);
+	return is_alone ? show_range_row(HA_ERR_END_OF_FILE) : show_range_row(fetch(table->record[0]));
+}
 
+int ha_sluice::show_range_row(int error)
+{
+	if (error == HA_ERR_KEY_NOT_FOUND)
+		error = HA_ERR_END_OF_FILE;
 	table->status = error ? STATUS_NOT_FOUND : 0;
 	/* The server does so after the functions that this one does not go through. */
 	if (!error && table->vfield)

@@ -73,6 +73,7 @@ int ha_sluice::add_row(const std::string &key, bool is_insert)
 	int status = is_insert ? store_batch_insert(&batch, 0, store_bytes_of(key), store_bytes_of(row)) :
 				 store_batch_put(&batch, 0, store_bytes_of(key), store_bytes_of(row));
 
+	has_insert |= is_insert;
 	if (status == 0)
 		batch_indexes.push_back(has_primary_key() ? table_share->primary_key : MAX_KEY);
 	return status;
@@ -87,6 +88,7 @@ int ha_sluice::add_entry(uint index, const std::string &key, bool is_unique, con
 	value.append(of);
 	status = is_unique ? store_batch_insert(&batch, space_of(index), store_bytes_of(key), store_bytes_of(value)) :
 			     store_batch_put(&batch, space_of(index), store_bytes_of(key), store_bytes_of(value));
+	has_insert |= is_unique;
 	if (status == 0)
 		batch_indexes.push_back(index);
 	return status;
@@ -165,6 +167,7 @@ int ha_sluice::begin_batch()
 	batch_rows.clear();
 	batch_records.clear();
 	batch_row_count = 0;
+	has_insert = false;
 	if (!session->client)
 		return HA_ERR_NO_CONNECTION; /* the write before has lost it */
 	return session_error(session, store_batch_begin(&batch, session->client, &handle));
@@ -185,24 +188,22 @@ int ha_sluice::find_duplicate(uint32_t change)
 	return HA_ERR_FOUND_DUPP_KEY;
 }
 
-int ha_sluice::write_batch()
+int ha_sluice::write_batch(bool is_posted)
 {
 	uint32_t failed_change = 0;
 	int64_t count = batch_row_count;
-	int status, error = session_write(session);
+	int error = session_write(session, &batch, is_posted, &failed_change);
 
-	if (error)
-		return error;
-	status = store_client_write(session->client, &batch, 0, &failed_change);
-	if (status == STORE_DUPLICATE) {
+	if (error == HA_ERR_FOUND_DUPP_KEY) {
 		error = find_duplicate(failed_change);
 		begin_batch();
 		return error;
 	}
-	error = failed(status);
+	if (error == HA_ERR_TABLE_DEF_CHANGED)
+		share->forget_handle();
 	if (!error)
 		count_write(count);
-	if (begin_batch() && !error)
+	if (session->client && begin_batch() && !error)
 		error = HA_ERR_OUT_OF_MEM;
 	return error;
 }
@@ -217,7 +218,15 @@ void ha_sluice::count_write(int64_t count)
 int ha_sluice::bulk_write()
 {
 	session->bulk = nullptr;
-	return batch.change_count ? write_batch() : 0;
+	return batch.change_count ? write_batch(false) : 0;
+}
+
+/*
+ * Changes of a row that is locked wait for nobody, unless for one who has locked one of its index's entries and waits for the row: a deadlock.
+ */
+bool ha_sluice::may_post() const
+{
+	return !has_insert && (lock_flags & STORE_EXCLUSIVE);
 }
 
 bool ha_sluice::may_wait_for_more() const
@@ -288,7 +297,7 @@ int ha_sluice::write_now_or_later(size_t first_change)
 {
 	if (!may_wait_for_more()) {
 		session->bulk = nullptr;
-		return write_batch();
+		return write_batch(false);
 	}
 	batch_rows.push_back(first_change);
 	batch_records.push_back(row);
@@ -342,7 +351,7 @@ int ha_sluice::update_row(const uchar *old_record, const uchar *new_record)
 	encode_primary(new_record, &primary, false);
 	if ((error = failed(add_update(old_record, other_primary, new_record, primary))))
 		return error;
-	return write_batch();
+	return write_batch(may_post());
 }
 
 int ha_sluice::delete_row(const uchar *record)
@@ -355,7 +364,7 @@ int ha_sluice::delete_row(const uchar *record)
 	if ((error = failed(add_delete(record, primary))))
 		return error;
 	batch_row_count = -1;
-	return write_batch();
+	return write_batch(may_post());
 }
 
 static bool is_copying(THD *thd)

@@ -109,19 +109,36 @@ static int forget_left_behind(struct session *session)
 	return session_error(session, store_client_savepoint_release(session->client, first));
 }
 
-int session_write(struct session *session)
+/* A statement that is one of several is to be undone alone. */
+static bool needs_savepoint(const struct session *session)
+{
+	return !session->has_statement_savepoint && thd_test_options(session->thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN);
+}
+
+/* The module has set it: with a batch that has failed it has not. */
+static void note_savepoint(struct session *session, uint32_t number)
+{
+	if (!number)
+		return;
+	session->statement_savepoint = session->savepoint_last = number;
+	session->has_statement_savepoint = true;
+}
+
+int session_write(struct session *session, struct store_batch *batch, bool is_posted, uint32_t *failed_change)
 {
 	int error;
 
 	session->is_written = true;
 	session->is_begun = true;
-	if (session->has_statement_savepoint || !thd_test_options(session->thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN))
-		return 0;
 	if (session->left_behind >= left_behind_max && (error = forget_left_behind(session)))
 		return error;
-	session->statement_savepoint = ++session->savepoint_last;
-	error = session_error(session, store_client_savepoint(session->client, session->statement_savepoint));
-	session->has_statement_savepoint = error == 0;
+	batch->savepoint = needs_savepoint(session) ? session->savepoint_last + 1 : 0;
+	if (is_posted)
+		error = session_error(session, store_client_post_write(session->client, batch));
+	else
+		error = session_error(session, store_client_write(session->client, batch, 0, failed_change));
+	if (!error)
+		note_savepoint(session, batch->savepoint);
 	return error;
 }
 
@@ -163,7 +180,7 @@ int session_error(struct session *session, int status)
 	if (status < 0 && status != -EMSGSIZE && status != -ENOMEM)
 		return lose_connection(session);
 	session->failure = status > 0 ? store_client_text(session->client) : "";
-	if (status == STORE_DEADLOCK) {
+	if (status == STORE_DEADLOCK || store_client_is_failed(session->client)) {
 		session->is_lost = true;
 		session->thd->mark_transaction_to_rollback(true);
 	}

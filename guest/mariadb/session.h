@@ -2,9 +2,12 @@
  * What the engine keeps for a connection of the server's: its client of the storage module, and where its transaction stands.
  *
  * Theory of operation. A statement begins with session_enter, which tells the server that the engine takes part. The
- * module begins the transaction with the first request. Before the first write of a statement that is one of several in its
+ * module begins the transaction with the first request. With the first write of a statement that is one of several in its
  * transaction, a savepoint is set, so that the statement can be undone alone. It is not given up with the statement, because that would
  * take one more request per statement: those left behind go together, when there are many or the user sets one.
+ *
+ * Who waits for an answer waits for two processes to be woken. So writes of rows that are locked already, which fail only with the transaction
+ * as a whole, are not waited for, and neither is the end of a transaction that has only read.
  *
  * Failures that take the transaction with them (a deadlock, a module that was lost) mark it to be rolled back, and nothing
  * is asked for it any more. The connection to the module is made anew for the next one.
@@ -29,6 +32,7 @@ struct session {
 	bool is_prepared; /* it has, under an xid, and for nobody */
 	bool is_lost;	  /* it has none any more; the server has yet to notice */
 	bool is_written;  /* the transaction has changed something */
+	bool is_locking;  /* it may have locked what it read */
 	bool has_statement_savepoint;
 	uint32_t statement_savepoint;
 	uint32_t savepoint_last; /* the number of the latest one */
@@ -64,8 +68,16 @@ int session_enter(struct session *session);
  */
 int session_ask(struct session *session, const shared_table *reads = nullptr);
 
-/* Before each write. Returns an error of the server's. */
-int session_write(struct session *session);
+/*
+ * Write a batch.
+ *
+ * @is_posted: it cannot fail but with the transaction, and is not waited for
+ * @failed_change: of one that inserts and has found its key; the error is HA_ERR_FOUND_DUPP_KEY then
+ *
+ * Returns an error of the server's.
+ */
+int session_write(struct session *session, struct store_batch *batch, bool is_posted,
+	uint32_t *failed_change);
 
 /*
  * The server's error (HA_ERR_...) for what a call of store_client.h returned, and what follows from it for the transaction. 0 for 0.

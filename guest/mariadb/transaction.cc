@@ -38,7 +38,8 @@ static bool decode_xid(struct store_bytes bytes, XID *xid)
 
 static void forget_transaction(struct session *session)
 {
-	session->is_begun = session->is_prepared = session->is_lost = session->is_written = false;
+	session->is_begun = session->is_prepared = session->is_lost = false;
+	session->is_written = session->is_locking = false;
 	session->has_statement_savepoint = false;
 	session->savepoint_last = session->left_behind = 0;
 	session->bulk = nullptr;
@@ -94,6 +95,8 @@ static int commit_whole(struct session *session)
 		error = end_prepared(session, true);
 	else if (session->is_lost)
 		error = HA_ERR_NO_CONNECTION;
+	else if (session->is_begun && !session->is_written && !session->is_locking)
+		error = session_error(session, store_client_post_commit(session->client));
 	else if (session->is_begun)
 		error = session_error(session, store_client_commit(session->client, is_durable));
 	forget_transaction(session);
@@ -117,7 +120,8 @@ static int rollback_whole(struct session *session)
 	session->bulk = nullptr;
 	if (session->is_prepared)
 		error = end_prepared(session, false);
-	else if (session->client && session->is_begun && !session->is_lost)
+	else if (session->client && session->is_begun &&
+		 (!session->is_lost || store_client_is_failed(session->client)))
 		error = session_error(session, store_client_rollback(session->client));
 	forget_transaction(session);
 	return error == HA_ERR_NO_CONNECTION ? 0 : error; /* which is a rollback, too */

@@ -75,16 +75,13 @@ static int take_answer(struct store_client *client, enum store_operation operati
 
 /* ---- requests ---- */
 
-int store_ask(struct store_client *client, const struct store_question *question,
-	struct store_answer *answer)
+static int send_question(struct store_client *client, const struct store_question *question)
 {
 	const struct store_request head = {.operation = (uint16_t)question->operation,
 		.flags = (uint16_t)question->flags,
 		.lock_timeout_ms = client->lock_timeout_ms};
 	struct iovec parts[1 + STORE_PARTS_MAX];
-	struct store_bytes all;
 	unsigned count = 1;
-	int failure;
 
 	memcpy(question->request, &head, sizeof head);
 	parts[0] =
@@ -94,9 +91,60 @@ int store_ask(struct store_client *client, const struct store_question *question
 			parts[count++] = (struct iovec){.iov_base = (void *)question->parts[i].data,
 				.iov_len = question->parts[i].bytes};
 	}
+	return channel_send(client->connection, parts, count);
+}
+
+/* Take the answers to requests that were posted, until no more than that many are missing. */
+static int take_posted(struct store_client *client, unsigned left)
+{
+	while (client->posted > left) {
+		struct store_bytes all;
+		struct store_reply head;
+		int failure = channel_receive(client->connection, &all.data, &all.bytes);
+
+		if (failure)
+			return failure;
+		if (all.bytes < sizeof head)
+			return -EPROTO;
+		memcpy(&head, all.data, sizeof head);
+		client->posted--;
+		client->is_failed |= head.status && head.operation != STORE_COMMIT;
+	}
+	return 0;
+}
+
+int store_post(struct store_client *client, const struct store_question *question)
+{
+	int failure = take_posted(client, STORE_POSTED_MAX - 1);
+
+	if (!failure)
+		failure = send_question(client, question);
+	if (!failure)
+		client->posted++;
+	return failure;
+}
+
+static void note_end(struct store_client *client, enum store_operation operation)
+{
+	if (operation == STORE_COMMIT || operation == STORE_ROLLBACK)
+		client->is_failed = false;
+}
+
+int store_ask(struct store_client *client, const struct store_question *question,
+	struct store_answer *answer)
+{
+	struct store_bytes all;
+	int failure = send_question(client, question);
+
 	client->text[0] = '\0';
-	failure = channel_call(client->connection, parts, count, &all.data, &all.bytes);
-	return failure ? failure : take_answer(client, question->operation, all, answer);
+	if (!failure)
+		failure = take_posted(client, 0);
+	if (!failure)
+		failure = channel_receive(client->connection, &all.data, &all.bytes);
+	if (failure)
+		return failure;
+	note_end(client, question->operation);
+	return take_answer(client, question->operation, all, answer);
 }
 
 /* ---- clients ---- */
@@ -168,6 +216,11 @@ uint64_t store_client_cancel_key(const struct store_client *client)
 void store_client_set_lock_timeout(struct store_client *client, uint32_t timeout_ms)
 {
 	client->lock_timeout_ms = timeout_ms;
+}
+
+bool store_client_is_failed(const struct store_client *client)
+{
+	return client->is_failed;
 }
 
 const char *store_client_text(const struct store_client *client)

@@ -188,6 +188,8 @@ struct store_batch {
 	char *data;
 	size_t bytes, capacity, bytes_max;
 	uint32_t change_count;
+	uint32_t
+		savepoint; /* to be set before the changes, unless they fail; 0, as after its beginning: none */
 };
 
 int store_batch_begin(struct store_batch *batch, const struct store_client *client,
@@ -206,6 +208,15 @@ void store_batch_end(struct store_batch *batch);
 int store_client_write(struct store_client *client, const struct store_batch *batch, unsigned flags,
 	uint32_t *failed_change);
 
+/*
+ * Write a batch without waiting for what becomes of it: for changes that are expected to succeed, as their rows are locked. If they fail,
+ * the transaction does: every call that asks returns that status then, up to and with a commit or rollback. Returns 0 or a negative errno.
+ */
+int store_client_post_write(struct store_client *client, const struct store_batch *batch);
+
+/* Whether that has happened, as far as is known: after a call that has asked, it is known. */
+bool store_client_is_failed(const struct store_client *client);
+
 /* ---- Transactions. ---- */
 
 /* Take the snapshot that the transaction's reads are of now. */
@@ -213,6 +224,12 @@ int store_client_snapshot(struct store_client *client);
 
 int store_client_commit(struct store_client *client, bool is_durable);
 int store_client_rollback(struct store_client *client);
+
+/*
+ * End a transaction that has neither written nor locked anything, without waiting for it: nobody else could tell. Returns 0 or a
+ * negative errno.
+ */
+int store_client_post_commit(struct store_client *client);
 
 /* @number: grows from one savepoint to the next */
 int store_client_savepoint(struct store_client *client, uint32_t number);

@@ -91,6 +91,7 @@ int store_batch_begin(struct store_batch *batch, const struct store_client *clie
 
 	batch->bytes = 0;
 	batch->change_count = 0;
+	batch->savepoint = 0;
 	batch->bytes_max = client->message_bytes_max;
 	failure = make_room(batch, sizeof request);
 	if (!failure)
@@ -139,27 +140,47 @@ void store_batch_end(struct store_batch *batch)
 	*batch = (struct store_batch){.data = NULL};
 }
 
+/* What writes a batch; `request` is its room. */
+static struct store_question question_of(
+	const struct store_batch *batch, struct store_write *request, unsigned flags)
+{
+	memcpy(request, batch->data, sizeof *request);
+	request->change_count = batch->change_count;
+	request->savepoint = batch->savepoint;
+	return (struct store_question){.operation = STORE_WRITE,
+		.flags = flags,
+		.request = request,
+		.request_bytes = sizeof *request,
+		.parts = {{.data = batch->data + sizeof *request,
+			.bytes = batch->bytes - sizeof *request}},
+		.part_count = 1};
+}
+
 int store_client_write(struct store_client *client, const struct store_batch *batch, unsigned flags,
 	uint32_t *failed_change)
 {
 	struct store_write request;
 	struct store_write_reply reply = {.failed_change = 0};
 	struct store_answer answer = {.reply = &reply, .reply_bytes = sizeof reply};
-	struct store_question question = {.operation = STORE_WRITE,
-		.flags = flags,
-		.request = &request,
-		.request_bytes = sizeof request,
-		.part_count = 1};
+	struct store_question question;
 	int status;
 
 	if (!batch->change_count)
 		return STORE_OK;
-	memcpy(&request, batch->data, sizeof request);
-	request.change_count = batch->change_count;
-	question.parts[0] = (struct store_bytes){
-		.data = batch->data + sizeof request, .bytes = batch->bytes - sizeof request};
+	question = question_of(batch, &request, flags);
 	status = store_ask(client, &question, &answer);
 	if (failed_change)
 		*failed_change = reply.failed_change;
 	return status;
+}
+
+int store_client_post_write(struct store_client *client, const struct store_batch *batch)
+{
+	struct store_write request;
+	struct store_question question;
+
+	if (!batch->change_count)
+		return 0;
+	question = question_of(batch, &request, STORE_POSTED);
+	return store_post(client, &question);
 }

@@ -38,6 +38,15 @@ int store_client_commit(struct store_client *client, bool is_durable)
 	return ask_alone(client, STORE_COMMIT, is_durable ? STORE_SYNC : 0);
 }
 
+int store_client_post_commit(struct store_client *client)
+{
+	struct store_request request;
+	const struct store_question question = {
+		.operation = STORE_COMMIT, .request = &request, .request_bytes = sizeof request};
+
+	return store_post(client, &question);
+}
+
 int store_client_rollback(struct store_client *client)
 {
 	return ask_alone(client, STORE_ROLLBACK, 0);

@@ -14,6 +14,10 @@
  * with STORE_FRESH of this request; with a lock they read what is committed last, and nobody else locks or writes that key until the
  * transaction ends. Writes lock, too. Waiting for a lock ends by getting it, by a deadlock, or by time. After STORE_DEADLOCK the
  * transaction is rolled back as a whole; after any other status what the request would have done is undone, no more.
+ *
+ * Posting. A client may send requests before it has the answers to earlier ones. What follows must not be done if one that it did
+ * not wait for fails, the COMMIT above all: so a request with STORE_POSTED that fails takes the whole transaction with it, and
+ * all requests that follow are answered with its status and text, up to and with a COMMIT or ROLLBACK.
  */
 #ifndef SLUICE_STORE_PROTOCOL_H
 #define SLUICE_STORE_PROTOCOL_H
@@ -75,6 +79,7 @@ enum store_flag {
 	STORE_WITH_ROWS =
 		256, /* SCAN of an index: the rows, too (locked with it); entries whose row is gone are left out */
 	STORE_KEYS_ONLY = 512, /* SCAN: values are not sent (but rows are, with STORE_WITH_ROWS) */
+	STORE_POSTED = 1024,   /* if it fails, the transaction fails: see above */
 };
 
 enum store_status {
@@ -234,7 +239,8 @@ enum store_change_kind {
 struct store_write {
 	struct store_table table;
 	uint32_t change_count;
-	uint32_t reserved;
+	uint32_t
+		savepoint; /* set before the changes, as by STORE_SAVEPOINT, unless the request fails; 0: none */
 };
 
 struct store_change {

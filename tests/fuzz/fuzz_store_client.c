@@ -27,8 +27,20 @@ void channel_disconnect(struct channel_connection *connection)
 {
 }
 
-int channel_call(struct channel_connection *connection, const struct iovec *parts, unsigned count,
-	const void **reply, size_t *reply_bytes)
+#define SENT_MAX 128u
+
+static uint16_t sent[SENT_MAX]; /* operations without an answer yet */
+static unsigned sent_first, sent_count;
+
+int channel_send(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
+	if (sent_count == SENT_MAX)
+		abort();
+	memcpy(&sent[(sent_first + sent_count++) % SENT_MAX], parts[0].iov_base, sizeof *sent);
+	return 0;
+}
+
+int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	const size_t bytes = next_u16(&script) % sizeof answer;
 	char *copy = (char *)answer + sizeof answer - bytes;
@@ -37,8 +49,10 @@ int channel_call(struct channel_connection *connection, const struct iovec *part
 		copy[i] = (char)next_u8(&script);
 	/* What the operation was is guessed rarely. */
 	if (bytes >= sizeof(struct store_reply))
-		memcpy(copy + offsetof(struct store_reply, operation), parts[0].iov_base,
-			sizeof(uint16_t));
+		memcpy(copy + offsetof(struct store_reply, operation), &sent[sent_first],
+			sizeof *sent);
+	sent_first = (sent_first + 1) % SENT_MAX;
+	sent_count--;
 	*reply = copy;
 	*reply_bytes = bytes;
 	return 0;
@@ -98,13 +112,26 @@ static void open_table(struct store_client *client)
 		use(metadata);
 }
 
-static void (*const uses[])(struct store_client *client) = {get, list, scan, open_table};
+static void post(struct store_client *client)
+{
+	const struct store_handle handle = {.table = 1};
+	struct store_batch batch = {.data = NULL};
+
+	if (!store_batch_begin(&batch, client, &handle) &&
+		!store_batch_delete(&batch, 0, (struct store_bytes){"k", 1}))
+		sum += (unsigned)store_client_post_write(client, &batch);
+	store_batch_end(&batch);
+	sum += store_client_is_failed(client);
+}
+
+static void (*const uses[])(struct store_client *client) = {get, list, scan, open_table, post};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct store_client *client;
 
 	script = (struct script){.bytes = data, .left = size};
+	sent_count = 0;
 	if (store_client_open(NULL, &client))
 		return 0;
 	while (script.left) {

@@ -107,19 +107,19 @@ def let_others_in(folder, factory):
 
 
 class Module:
-    """sluiced, with the storage module in `directory`."""
+    """sluiced, with the storage module in `directory`, on a core of its own or, if not `is_pinned`, wherever there is room."""
 
-    def __init__(self, directory, options=""):
+    def __init__(self, directory, options="", is_pinned=True):
         self.directory = str(directory)
         os.makedirs(self.path("store"), exist_ok=True)
         give_to_user(self.path("store"))
         os.chmod(self.directory, 0o755)
         self.channel, self.control = self.path("store.sock"), self.path("control.sock")
-        cpu = max(os.sched_getaffinity(0))
+        core = f"    cpu: {max(os.sched_getaffinity(0))}\n    poll: 20us\n" if is_pinned else ""
         with open(self.path("sluice.yaml"), "w") as file:
             file.write("modules:\n"
                        f"  - name: store\n    module: {STORE}\n    directory: {self.path('store')}\n"
-                       f"    socket: {self.channel}\n    cpu: {cpu}\n    poll: 20us\n    connections: 200\n    user: {USER}\n"
+                       f"    socket: {self.channel}\n{core}    connections: 200\n    user: {USER}\n"
                        f"    group: {group_of_user()}\n{options}")
 
     def path(self, name):

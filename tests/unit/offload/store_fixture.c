@@ -12,9 +12,20 @@ struct channel {
 	void *instance;
 };
 
+#define ANSWERS_MAX 128u
+
+struct answer {
+	enum module_result result;
+	void *data;
+	size_t bytes;
+};
+
 struct channel_connection {
 	void *session;
 	struct module_reply reply;
+	struct answer answers[ANSWERS_MAX]; /* the oldest first */
+	unsigned answer_count;
+	bool has_taken; /* the first of them, which is dropped with the next call */
 };
 
 bool fixture_skips_poller;
@@ -80,17 +91,37 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 	return 0;
 }
 
+static void drop_answer(struct channel_connection *connection)
+{
+	free(connection->answers[0].data);
+	connection->answer_count--;
+	memmove(connection->answers, connection->answers + 1,
+		connection->answer_count * sizeof *connection->answers);
+}
+
 void channel_disconnect(struct channel_connection *connection)
 {
 	sluice_module.disconnect(connection->session);
+	while (connection->answer_count)
+		drop_answer(connection);
 	free(connection->reply.data);
 	free(connection);
 }
 
-int channel_call(struct channel_connection *connection, const struct iovec *parts, unsigned count,
-	const void **reply, size_t *reply_bytes)
+static void keep_answer(struct channel_connection *connection, enum module_result result)
 {
-	enum module_result result;
+	struct answer *answer = &connection->answers[connection->answer_count++];
+
+	assert_true(connection->answer_count <= ANSWERS_MAX);
+	answer->result = result;
+	answer->bytes = connection->reply.bytes;
+	answer->data = malloc(answer->bytes + 1);
+	memcpy(answer->data, connection->reply.data, answer->bytes);
+}
+
+/* Answered at once, and kept until it is asked for. */
+int channel_send(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
 	size_t bytes = 0, at = 0;
 	char *request;
 
@@ -103,11 +134,23 @@ int channel_call(struct channel_connection *connection, const struct iovec *part
 		memcpy(request + at, parts[i].iov_base, parts[i].iov_len);
 		at += parts[i].iov_len;
 	}
-	result = ask(connection, request, bytes);
+	if (connection->has_taken)
+		drop_answer(connection);
+	connection->has_taken = false;
+	keep_answer(connection, ask(connection, request, bytes));
 	free(request);
-	*reply = connection->reply.data;
-	*reply_bytes = connection->reply.bytes;
-	return result == MODULE_DONE ? 0 : -ECONNRESET;
+	return 0;
+}
+
+int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
+{
+	if (connection->has_taken)
+		drop_answer(connection);
+	assert_true(connection->answer_count);
+	connection->has_taken = true;
+	*reply = connection->answers[0].data;
+	*reply_bytes = connection->answers[0].bytes;
+	return connection->answers[0].result == MODULE_DONE ? 0 : -ECONNRESET;
 }
 
 /* ---- the module ---- */

@@ -82,11 +82,22 @@ static enum module_result complete(
 	return MODULE_DONE;
 }
 
+/* The client did not wait for this one's answer: whatever it has sent since must not be done. */
+static void fail_transaction(struct call *call, int outcome)
+{
+	struct session *session = call->session;
+
+	if (session->transaction)
+		transaction_reset(session->transaction);
+	session->failure = outcome;
+	session->failure_explanation = call->explanation;
+}
+
 static enum module_result run(struct call *call, const struct operation *operation)
 {
 	struct transaction *transaction = call->session->transaction;
 	struct lock_hold *newest = transaction ? transaction->owner.newest : NULL;
-	const int outcome = perform(call, operation);
+	int outcome = perform(call, operation);
 
 	undo(call, outcome, newest);
 	if (outcome == OUTCOME_MALFORMED)
@@ -94,7 +105,25 @@ static enum module_result run(struct call *call, const struct operation *operati
 	if (outcome == OUTCOME_WOULD_WAIT && !call->may_wait)
 		return MODULE_WOULD_WAIT;
 	/* RocksDB did not finish a thing that it was free to wait for. */
-	return complete(call, operation, outcome == OUTCOME_WOULD_WAIT ? STORE_IO_ERROR : outcome);
+	if (outcome == OUTCOME_WOULD_WAIT)
+		outcome = STORE_IO_ERROR;
+	if (outcome && call_has(call, STORE_POSTED))
+		fail_transaction(call, outcome);
+	return complete(call, operation, outcome);
+}
+
+static enum module_result refuse(struct call *call, const struct operation *operation)
+{
+	struct session *session = call->session;
+	const unsigned number = call->request.request.operation;
+	const int failure = session->failure;
+
+	if (number == STORE_COMMIT || number == STORE_ROLLBACK)
+		session->failure = STORE_OK;
+	if (number == STORE_ROLLBACK)
+		return run(call, operation);
+	call->explanation = session->failure_explanation;
+	return complete(call, operation, failure);
 }
 
 enum module_result call_handle(
@@ -119,7 +148,7 @@ enum module_result call_handle(
 	}
 	if (!message_take(&call.rest, header + 1, operation->request_bytes - sizeof *header))
 		return MODULE_HANG_UP;
-	return run(&call, operation);
+	return session->failure ? refuse(&call, operation) : run(&call, operation);
 }
 
 /* ---- for handlers: messages ---- */

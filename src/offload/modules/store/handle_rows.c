@@ -169,6 +169,15 @@ static void make_changes(struct call *call)
 	}
 }
 
+/* Last of what can go wrong, as nothing undoes it. */
+static int set_savepoint(struct call *call)
+{
+	const uint32_t number = call->request.write.savepoint;
+
+	return number ? savepoint_set(call->session->transaction, number, &call->explanation)
+		      : STORE_OK;
+}
+
 int handle_write(struct call *call)
 {
 	struct transaction *transaction = session_transaction(call->session);
@@ -187,6 +196,8 @@ int handle_write(struct call *call)
 		outcome = no_memory(call);
 	if (!outcome)
 		outcome = transaction_reserve(transaction, bytes, &call->explanation);
+	if (!outcome)
+		outcome = set_savepoint(call);
 	if (outcome)
 		return outcome;
 	make_changes(call);

@@ -39,7 +39,9 @@ struct key_buffer {
 /* A connection. */
 struct session {
 	struct store *store;
-	struct transaction *transaction;	/* NULL until it is needed; kept for the next one */
+	struct transaction *transaction; /* NULL until it is needed; kept for the next one */
+	int failure; /* the status of a posted request that has failed, until the transaction's end; or STORE_OK */
+	struct explanation failure_explanation;
 	rocksdb_readoptions_t *read_options[2]; /* that must not wait, that may */
 	struct key_buffer key, lower, upper, row;
 	struct lock_interrupt interrupt;
