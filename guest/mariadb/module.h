@@ -19,7 +19,7 @@ void module_end();
  */
 int module_connect(struct store_client **client);
 
-/* Zeros if there is no channel. Any thread. */
-void module_counters(struct channel_counters *counters);
+/* Zeros if there is no channel. Returns whether there is one. Any thread. */
+bool module_counters(struct channel_counters *counters);
 
 #endif

@@ -6,6 +6,8 @@
 
 static const uint32_t left_behind_max = 64;
 
+struct session_counters session_counters;
+
 struct session *session_of(THD *thd)
 {
 	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
@@ -34,13 +36,20 @@ int session_close(handlerton *, THD *thd)
 
 int session_connect(struct session *session)
 {
+	int failure;
+
+	if (session->client && !session->is_begun && store_client_is_lost(session->client)) {
+		store_client_close(session->client);
+		session->client = nullptr;
+	}
 	if (session->client)
 		return 0;
-	if (module_connect(&session->client)) {
-		session->client = nullptr;
-		return HA_ERR_NO_CONNECTION;
-	}
-	return 0;
+	failure = module_connect(&session->client);
+	if (failure == 0)
+		return 0;
+	session->client = nullptr;
+	session->failure = std::string("There is no connection to the storage module: ") + strerror(-failure);
+	return HA_ERR_NO_CONNECTION;
 }
 
 int session_enter(struct session *session)
@@ -119,6 +128,7 @@ static int lose_connection(struct session *session)
 	store_client_close(session->client);
 	session->client = nullptr;
 	session->is_lost = true;
+	session_counters.lost++;
 	session->failure = "The connection to the storage module was lost, and the transaction with it";
 	session->thd->mark_transaction_to_rollback(true);
 	return HA_ERR_NO_CONNECTION;
@@ -131,7 +141,10 @@ int session_error(struct session *session, int status)
 	if (status < 0 && status != -EMSGSIZE && status != -ENOMEM)
 		return lose_connection(session);
 	session->failure = status > 0 ? store_client_text(session->client) : "";
+	if (status == STORE_LOCK_TIMEOUT)
+		session_counters.lock_timeouts++;
 	if (status == STORE_DEADLOCK) {
+		session_counters.deadlocks++;
 		session->is_lost = true;
 		session->thd->mark_transaction_to_rollback(true);
 	}

@@ -64,6 +64,8 @@ static int commit_whole(struct session *session)
 			store_client_commit_xid(session->client, bytes_of(session->xid), is_durable));
 	else if (session->is_begun)
 		error = session_error(session, store_client_commit(session->client, is_durable));
+	if (session->is_begun && !error)
+		session_counters.commits++;
 	forget_transaction(session);
 	return error;
 }
@@ -87,6 +89,8 @@ static int rollback_whole(struct session *session)
 		error = session_error(session, store_client_rollback_xid(session->client, bytes_of(session->xid)));
 	else if (session->client && session->is_begun && !session->is_lost)
 		error = session_error(session, store_client_rollback(session->client));
+	if (session->is_begun)
+		session_counters.rollbacks++;
 	forget_transaction(session);
 	return error == HA_ERR_NO_CONNECTION ? 0 : error; /* which is a rollback, too */
 }

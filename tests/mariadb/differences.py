@@ -15,8 +15,11 @@ class Difference:
         self.digest = hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def answers_of(text, engine):
-    return re.sub(re.escape(engine), "<ENGINE>", text, flags=re.IGNORECASE).splitlines()
+def answers_of(text, *engines):
+    """Lines, without the engines' names and without what is never the same twice: who is connected, and for how long."""
+    text = re.sub(r"\b(" + "|".join(engines) + r")\b", "<ENGINE>", text)
+    text = re.sub(r"(?<=')/[^']*/build/mariadb/oracle/", "<WORK>/", text)
+    return [line for line in text.splitlines() if not re.match(r"\d+\troot\tlocalhost\t", line)]
 
 
 def compare(test, expected, got):
