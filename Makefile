@@ -3,7 +3,7 @@
 BUILD ?= build
 MESON_OPTIONS ?=
 
-.PHONY: all demo demo-net demo-db test unit system kvm soak soak-db mariadb-suites bench bench-net bench-exits bench-db fuzz lint install guest-package clean dependencies
+.PHONY: all demo demo-net demo-db test unit system kvm soak soak-db mariadb-suites mariadb-oracle bench bench-net bench-exits bench-db fuzz lint install guest-package clean dependencies
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -34,6 +34,10 @@ system: dependencies
 
 kvm: dependencies
 	@tests/run kvm
+
+# MariaDB's tests of storage engines, compared with what InnoDB answers; takes minutes, needs root.
+mariadb-oracle: dependencies all
+	@tests/mariadb/oracle
 
 # Guests of the split VMM from boot to poweroff, ten and one times in a row, in the nested machine.
 soak: dependencies all

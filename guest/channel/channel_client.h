@@ -12,6 +12,7 @@
 #ifndef SLUICE_GUEST_CHANNEL_CLIENT_H
 #define SLUICE_GUEST_CHANNEL_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -58,6 +59,9 @@ size_t channel_message_bytes_max(const struct channel *channel);
  * region now (it may later).
  */
 int channel_connect(struct channel *channel, struct channel_connection **connection);
+
+/* Has the host forgotten this connection, or is it known to be broken? Asks nothing: it is told by what lies in the region. */
+bool channel_is_lost(const struct channel_connection *connection);
 
 /* End it; what the module kept for it is given up. NULL is ignored. */
 void channel_disconnect(struct channel_connection *connection);

@@ -143,9 +143,6 @@ int channel_pci_open(struct channel **channel, const char *root, const char *add
 
 /* ---- rings ---- */
 
-/* Has the host forgotten this connection? */
-bool channel_is_lost(const struct channel_connection *connection);
-
 /* Is there a record to take? What is not possible makes the connection broken, and is no record. */
 bool channel_has_record(struct channel_connection *connection);
 

@@ -23,15 +23,35 @@ handler::Table_flags ha_sluice::table_flags() const
 	       HA_CAN_SKIP_LOCKED | HA_CAN_ONLINE_BACKUPS;
 }
 
-/*
- * An index is said to be enough for its columns, always: where they cannot be had back from a key, the rows come in the same answer, which costs
- * less than what the optimizer would do otherwise.
- */
-ulong ha_sluice::index_flags(uint index, uint, bool) const
+static bool is_restorable(const KEY *key, uint parts)
 {
-	ulong flags = HA_READ_NEXT | HA_READ_PREV | HA_READ_ORDER | HA_READ_RANGE | HA_KEYREAD_ONLY;
+	for (uint part = 0; part < parts; part++)
+		if (!key_codec::is_restorable(key->key_part[part].field))
+			return false;
+	return true;
+}
 
-	return index == table_share->primary_key ? flags | HA_CLUSTERED_INDEX : flags;
+/*
+ * An index is enough for those of its columns that can be had back from a key, if the primary key can, too, as the server takes that
+ * for granted. The primary key's is always, for the rows are in it.
+ */
+ulong ha_sluice::index_flags(uint index, uint part, bool is_of_all_parts) const
+{
+	ulong flags = HA_READ_NEXT | HA_READ_PREV | HA_READ_ORDER | HA_READ_RANGE;
+	const KEY *key = &table_share->key_info[index];
+
+	if (index == table_share->primary_key)
+		return flags | HA_KEYREAD_ONLY | HA_CLUSTERED_INDEX;
+	if (has_primary_key()) {
+		const KEY *primary_key = &table_share->key_info[table_share->primary_key];
+
+		if (!is_restorable(primary_key, primary_key->user_defined_key_parts))
+			return flags;
+	}
+	if (is_of_all_parts ? is_restorable(key, std::min(part + 1, key->user_defined_key_parts)) :
+			      key_codec::is_restorable(key->key_part[part].field))
+		flags |= HA_KEYREAD_ONLY;
+	return flags;
 }
 
 uint ha_sluice::max_supported_keys() const
@@ -144,7 +164,12 @@ static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
 	return 0;
 }
 
-/* Rows are locked by the module, so the server's lock of the table lets other writers in. */
+/* None of the server's own: rows are locked by the module, and LOCK TABLES by what the server has for engines without them. */
+uint ha_sluice::lock_count() const
+{
+	return 0;
+}
+
 THR_LOCK_DATA **ha_sluice::store_lock(THD *thd, THR_LOCK_DATA **to, enum thr_lock_type type)
 {
 	if (type == TL_IGNORE)
@@ -212,9 +237,12 @@ int ha_sluice::reset()
 	return 0;
 }
 
+/* Also of a handler that never was open, as DROP TABLE has. */
 bool ha_sluice::get_error_message(int, String *text)
 {
-	if (session && !session->failure.empty())
-		text->copy(session->failure.data(), session->failure.size(), system_charset_info);
+	const struct session *of = session_of(ha_thd());
+
+	if (of && !of->failure.empty())
+		text->copy(of->failure.data(), of->failure.size(), system_charset_info);
 	return false;
 }

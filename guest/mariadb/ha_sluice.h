@@ -21,7 +21,7 @@
 
 class ha_sluice final : public handler
 {
-      public:
+public:
 	ha_sluice(handlerton *engine, TABLE_SHARE *table);
 	~ha_sluice() override;
 
@@ -35,6 +35,7 @@ class ha_sluice final : public handler
 	uint8 table_cache_type() override;
 	int open(const char *path, int mode, uint flags) override;
 	int close() override;
+	uint lock_count() const override;
 	THR_LOCK_DATA **store_lock(THD *thd, THR_LOCK_DATA **to, enum thr_lock_type type) override;
 	int external_lock(THD *thd, int type) override;
 	int start_stmt(THD *thd, thr_lock_type type) override;
@@ -94,10 +95,12 @@ class ha_sluice final : public handler
 	ha_rows records_in_range(uint index, const key_range *least, const key_range *most,
 		page_range *pages) override;
 	int analyze(THD *thd, HA_CHECK_OPT *options) override;
-	int check(THD *thd, HA_CHECK_OPT *options) override;
 	int optimize(THD *thd, HA_CHECK_OPT *options) override;
 
-      private:
+	/* handler_check.cc */
+	int check(THD *thd, HA_CHECK_OPT *options) override;
+
+private:
 	bool has_primary_key() const
 	{
 		return table_share->primary_key != MAX_KEY;
@@ -128,7 +131,12 @@ class ha_sluice final : public handler
 	int decode_data(const char *data, size_t bytes, uchar *buffer);
 	void compute_columns(const uchar *record, enum_vcol_update_mode which);
 	bool is_keyread_only();
-	int count_keys(uint32_t space, unsigned flags, uint64_t *count);
+	void set_rows_per_key(uint index, const table_statistics &found);
+	int count_rows(uint64_t *count);
+	bool is_row_good(const struct store_cursor_row &found);
+	bool is_entry_good(uint index, const struct store_cursor_row &found);
+	int count_entries(uint index, uint64_t *count);
+	int count_good(uint index, uint64_t *count, bool *are_all);
 	int failed(int status);
 
 	/* Writing. */
@@ -157,7 +165,6 @@ class ha_sluice final : public handler
 	int write_now_or_later(size_t first_change);
 	int commit_copied();
 
-	THR_LOCK_DATA lock;
 	shared_table *share = nullptr;
 	struct session *session = nullptr;
 	struct store_handle handle = {};
@@ -165,7 +172,7 @@ class ha_sluice final : public handler
 	std::vector<std::unique_ptr<key_codec>> keys;
 	unsigned lock_flags = 0;
 	unsigned skip_flags = 0;
-	bool can_restore_primary = false;
+	bool can_restore_primary = false; /* from what an index has of it */
 
 	/* The scan. */
 	struct store_cursor cursor = {};

@@ -4,17 +4,36 @@
 #include "ha_sluice.h"
 
 static const uint32_t range_rows_max = 256; /* that are looked at, to count those of a range */
-static const ulong equal_rows_guess = 10;  /* that have the same value in a column of an index */
+static const uint32_t rows_counted_max = 10000000; /* by ANALYZE; of more, the module's own count has to do */
+static const double equal_rows_guess = 10;	     /* that have the same value in a column of an index */
 
-static ulong rows_per_key(const KEY *key, uint parts, ha_rows rows)
+/* Of an index that was never looked at. */
+static double rows_per_key_guess(const KEY *key, uint parts, ha_rows rows)
 {
-	ulong guess = equal_rows_guess;
+	double guess = equal_rows_guess;
 
-	if (parts == key->user_defined_key_parts && (key->flags & HA_NOSAME))
-		return 1;
-	for (uint i = parts; i + 1 < key->user_defined_key_parts; i++)
+	for (uint i = parts; i < key->user_defined_key_parts; i++)
 		guess *= equal_rows_guess;
-	return static_cast<ulong>(std::max<ha_rows>(1, std::min<ha_rows>(guess, rows / 2)));
+	return std::min<double>(guess, static_cast<double>(rows) / 2);
+}
+
+/* Parts behind the index's own are the primary key's, so with all of them it is one row. */
+void ha_sluice::set_rows_per_key(uint index, const table_statistics &found)
+{
+	KEY *key = &table->key_info[index];
+	double rows_now = static_cast<double>(stats.records);
+
+	for (uint part = 0; part < key->ext_key_parts; part++) {
+		uint parts = part + 1;
+		double rows = 1;
+
+		if (parts < key->user_defined_key_parts || (parts == key->user_defined_key_parts && !(key->flags & HA_NOSAME))) {
+			rows = found.rows_per_key(table_share, index, parts);
+			if (rows == 0)
+				rows = rows_per_key_guess(key, parts, stats.records);
+		}
+		key->rec_per_key[part] = static_cast<ulong>(std::max<double>(1, std::min(rows, rows_now) + 0.5));
+	}
 }
 
 int ha_sluice::info(uint what)
@@ -40,11 +59,12 @@ int ha_sluice::info(uint what)
 		stats.mean_rec_length = static_cast<ulong>(numbers.data_bytes / std::max<ha_rows>(1, stats.records));
 		stats.block_size = 4096;
 	}
-	if (what & HA_STATUS_CONST)
+	if (what & HA_STATUS_CONST) {
+		table_statistics found = share->statistics();
+
 		for (uint index = 0; index < table_share->keys; index++)
-			for (uint part = 0; part < table->key_info[index].user_defined_key_parts; part++)
-				table->key_info[index].rec_per_key[part] =
-					rows_per_key(&table->key_info[index], part + 1, stats.records);
+			set_rows_per_key(index, found);
+	}
 	if ((what & HA_STATUS_AUTO) && table->found_next_number_field) {
 		error = session_connect(session);
 		if (!error)
@@ -69,45 +89,31 @@ ha_rows ha_sluice::records_in_range(uint index, const key_range *least, const ke
 	return std::max<uint64_t>(1, count);
 }
 
+/* Exactly, for the module, too, whose own count is about right. */
+int ha_sluice::count_rows(uint64_t *count)
+{
+	bool is_exact;
+
+	return failed(store_client_count(
+		session->client, &handle, 0, {nullptr, 0}, {nullptr, 0}, rows_counted_max, STORE_DIRTY, count, &is_exact));
+}
+
 int ha_sluice::analyze(THD *, HA_CHECK_OPT *)
 {
-	return info(HA_STATUS_VARIABLE | HA_STATUS_CONST) ? HA_ADMIN_FAILED : HA_ADMIN_OK;
-}
+	table_statistics found;
+	uint64_t count;
 
-/* How many keys a space has, or how many of them lead to a row. Returns an error of the server's. */
-int ha_sluice::count_keys(uint32_t space, unsigned flags, uint64_t *count)
-{
-	struct store_range range = {};
-	struct store_cursor_row found;
-	int status;
-
-	*count = 0;
-	range.handle = handle;
-	range.space = space;
-	range.flags = flags | STORE_KEYS_ONLY;
-	status = store_cursor_begin(&cursor, &range);
-	while (!status && !(status = store_cursor_next(&cursor, session->client, &found)))
-		++*count;
-	return status == STORE_NOT_FOUND ? 0 : failed(status);
-}
-
-/* Each index has as many entries as there are rows, and each of them leads to one. */
-int ha_sluice::check(THD *, HA_CHECK_OPT *)
-{
-	uint64_t row_count, entry_count, found_count;
-
-	if (session_ask(session, share) || count_keys(0, 0, &row_count))
+	if (session_ask(session) || count_rows(&count))
 		return HA_ADMIN_FAILED;
 	for (uint index = 0; index < table_share->keys; index++) {
-		uint32_t space = space_of(index);
+		struct index_sample sample;
 
-		if (space == 0)
-			continue;
-		if (count_keys(space, 0, &entry_count) || count_keys(space, STORE_WITH_ROWS, &found_count))
+		if (failed(index_sample_take(session->client, &handle, space_of(index), *keys[index], count, &sample)))
 			return HA_ADMIN_FAILED;
-		if (entry_count != row_count || found_count != row_count)
-			return HA_ADMIN_CORRUPT;
+		found.add(sample);
 	}
+	if (share->set_statistics(session, found) || info(HA_STATUS_VARIABLE | HA_STATUS_CONST))
+		return HA_ADMIN_FAILED;
 	return HA_ADMIN_OK;
 }
 

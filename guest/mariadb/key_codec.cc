@@ -9,23 +9,42 @@ static bool is_text(const Field *field)
 	       type == &type_handler_long_blob;
 }
 
+/* What sort_string makes of them loses nothing. */
+key_codec::kind key_codec::restorable_kind(const Field *field)
+{
+	static const struct {
+		enum_field_types type;
+		kind how;
+	} kinds[] = {
+		{MYSQL_TYPE_TINY, kind::INTEGER},
+		{MYSQL_TYPE_SHORT, kind::INTEGER},
+		{MYSQL_TYPE_INT24, kind::INTEGER},
+		{MYSQL_TYPE_LONG, kind::INTEGER},
+		{MYSQL_TYPE_LONGLONG, kind::INTEGER},
+		{MYSQL_TYPE_YEAR, kind::REVERSED},
+		{MYSQL_TYPE_ENUM, kind::REVERSED},
+		{MYSQL_TYPE_SET, kind::REVERSED},
+		{MYSQL_TYPE_NEWDATE, kind::REVERSED},
+		{MYSQL_TYPE_NEWDECIMAL, kind::COPIED},
+		{MYSQL_TYPE_TIME2, kind::COPIED},
+		{MYSQL_TYPE_DATETIME2, kind::COPIED},
+		{MYSQL_TYPE_TIMESTAMP2, kind::COPIED},
+	};
+
+	for (const auto &known : kinds)
+		if (known.type == field->real_type())
+			return known.how;
+	return kind::SORTED;
+}
+
 bool key_codec::is_restorable(const Field *field)
 {
-	switch (field->real_type()) {
-	case MYSQL_TYPE_TINY:
-	case MYSQL_TYPE_SHORT:
-	case MYSQL_TYPE_INT24:
-	case MYSQL_TYPE_LONG:
-	case MYSQL_TYPE_LONGLONG:
-		return true;
-	default:
-		return false;
-	}
+	return restorable_kind(field) != kind::SORTED;
 }
 
 key_codec::part key_codec::make_part(KEY_PART_INFO *info)
 {
-	part made = {info, kind::SORTED, nullptr};
+	part made = {info, restorable_kind(info->field), nullptr};
 	bool has_length = info->key_part_flag & (HA_BLOB_PART | HA_VAR_LENGTH_PART);
 
 	if (has_length || is_text(info->field)) {
@@ -33,8 +52,6 @@ key_codec::part key_codec::make_part(KEY_PART_INFO *info)
 		made.text = std::make_unique<key_text>(info->field->charset(), info->length);
 	} else if (info->field->real_type() == MYSQL_TYPE_BIT) {
 		made.how = kind::IMAGE;
-	} else if (is_restorable(info->field)) {
-		made.how = kind::INTEGER;
 	}
 	return made;
 }
@@ -129,20 +146,22 @@ void key_codec::encode_search(const uchar *search, key_part_map parts, std::stri
 bool key_codec::can_restore() const
 {
 	for (const part &one : key_parts)
-		if (one.how != kind::INTEGER || (one.info->key_part_flag & HA_REVERSE_SORT))
+		if (!is_restorable(one.info->field))
 			return false;
 	return true;
 }
 
-/* What sort_string has done to it: the most significant byte first, with the sign's bit turned. */
-static void restore_integer(Field *field, const uchar *from, uchar *record)
+/* What sort_string has done to it: the most significant byte first, with the sign's bit turned; some are kept so in a record, too. */
+void key_codec::restore_value(const part &one, const uchar *from, uchar *record)
 {
+	Field *field = one.info->field;
 	uchar *to = record + field->offset(field->table->record[0]);
+	uchar mask = one.info->key_part_flag & HA_REVERSE_SORT ? 0xff : 0;
 	unsigned bytes = field->pack_length();
 
 	for (unsigned i = 0; i < bytes; i++)
-		to[bytes - 1 - i] = from[i];
-	if (!field->is_unsigned())
+		to[one.how == kind::COPIED ? i : bytes - 1 - i] = from[i] ^ mask;
+	if (one.how == kind::INTEGER && !field->is_unsigned())
 		to[bytes - 1] ^= 0x80;
 }
 
@@ -153,11 +172,12 @@ size_t key_codec::restore(const char *data, size_t bytes, uchar *record) const
 	for (const part &one : key_parts) {
 		Field *field = one.info->field;
 		my_ptrdiff_t offset = record - field->table->record[0];
+		uchar null_mark = one.info->key_part_flag & HA_REVERSE_SORT ? 0xff : 0;
 
 		if (one.info->null_bit) {
 			if (at == end)
 				return 0;
-			if (*at++ == 0) {
+			if (*at++ == null_mark) {
 				field->set_null(offset);
 				continue;
 			}
@@ -165,10 +185,48 @@ size_t key_codec::restore(const char *data, size_t bytes, uchar *record) const
 		}
 		if (end - at < static_cast<ptrdiff_t>(field->pack_length()))
 			return 0;
-		restore_integer(field, at, record);
+		restore_value(one, at, record);
 		at += field->pack_length();
 	}
 	return static_cast<size_t>(at - reinterpret_cast<const uchar *>(data));
+}
+
+/* Of a part that begins the data. Returns 0: it does not fit in there. */
+size_t key_codec::part_bytes(const part &one, const char *data, size_t bytes)
+{
+	size_t mark_bytes = one.info->null_bit ? 1 : 0, value_bytes;
+
+	if (bytes < mark_bytes)
+		return 0;
+	if (mark_bytes && *data == 0)
+		return mark_bytes;
+	if (one.how == kind::TEXT)
+		value_bytes = one.text->encoded_bytes(data + mark_bytes, bytes - mark_bytes);
+	else
+		value_bytes = one.how == kind::IMAGE ? one.info->length : one.info->field->sort_length();
+	return value_bytes && value_bytes <= bytes - mark_bytes ? mark_bytes + value_bytes : 0;
+}
+
+bool key_codec::find_ends(const char *data, size_t bytes, size_t *ends) const
+{
+	size_t at = 0;
+
+	for (const part &one : key_parts) {
+		std::string inverted;
+		const char *from = data + at;
+		size_t found;
+
+		if (one.info->key_part_flag & HA_REVERSE_SORT) {
+			for (size_t i = at; i < bytes; i++)
+				inverted.push_back(static_cast<char>(~data[i]));
+			from = inverted.data();
+		}
+		found = part_bytes(one, from, bytes - at);
+		if (found == 0)
+			return false;
+		*ends++ = at += found;
+	}
+	return true;
 }
 
 size_t key_codec::encoded_bytes_max() const

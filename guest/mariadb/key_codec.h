@@ -16,7 +16,7 @@
 
 class key_codec
 {
-      public:
+public:
 	explicit key_codec(KEY *key);
 
 	/*
@@ -29,7 +29,7 @@ class key_codec
 	/* Append the first parts, which `parts` has bits for, of a key in the server's format for searching. */
 	void encode_search(const uchar *search, key_part_map parts, std::string *to) const;
 
-	/* Whether a column can be had back from a key. Integers can. */
+	/* Whether a column can be had back from a key that has all of it: numbers and times can, text and floating point cannot. */
 	static bool is_restorable(const Field *field);
 
 	/* Whether all columns can be had back from a key. */
@@ -38,6 +38,13 @@ class key_codec
 	/* Put the columns of a key into a record. Returns how many bytes of it were read; 0: it is not one of this index. */
 	size_t restore(const char *data, size_t bytes, uchar *record) const;
 
+	/*
+	 * Where each of its parts() parts ends.
+	 *
+	 * Returns false: it is not a key of this index.
+	 */
+	bool find_ends(const char *data, size_t bytes, size_t *ends) const;
+
 	size_t encoded_bytes_max() const;
 
 	unsigned parts() const
@@ -45,8 +52,8 @@ class key_codec
 		return key->user_defined_key_parts;
 	}
 
-      private:
-	enum class kind { INTEGER, SORTED, IMAGE, TEXT };
+private:
+	enum class kind { INTEGER, REVERSED, COPIED, SORTED, IMAGE, TEXT };
 
 	struct part {
 		KEY_PART_INFO *info;
@@ -58,6 +65,9 @@ class key_codec
 	const uchar *encode_part(
 		const part &one, const uchar *search, std::string *to, bool *is_null) const;
 	static void encode_value(const part &one, const uchar *value, std::string *to);
+	static kind restorable_kind(const Field *field);
+	static void restore_value(const part &one, const uchar *from, uchar *record);
+	static size_t part_bytes(const part &one, const char *data, size_t bytes);
 
 	KEY *key;
 	std::vector<part> key_parts;

@@ -112,6 +112,18 @@ void key_text::encode(const uchar *text, size_t bytes, std::string *to) const
 		append_bytes_segmented(weights.data(), weight_bytes, to);
 }
 
+size_t key_text::encoded_bytes(const char *data, size_t bytes) const
+{
+	size_t segment = kind == order::PADDED ? padded_segment_bytes : unpadded_segment_bytes;
+
+	if (kind == order::FIXED)
+		return bytes < encoded_bytes_max() ? 0 : encoded_bytes_max();
+	for (size_t end = segment + 1; end <= bytes; end += segment + 1)
+		if (kind == order::PADDED ? data[end - 1] == EQUAL_TO_BLANKS : data[end - 1] <= static_cast<char>(segment))
+			return end;
+	return 0;
+}
+
 size_t key_text::encoded_bytes_max() const
 {
 	size_t bytes = charset == &my_charset_bin ? key_bytes : charset->strnxfrmlen(key_bytes);

@@ -14,17 +14,20 @@
 
 class key_text
 {
-      public:
+public:
 	/* @bytes: how many of a column are part of the key */
 	key_text(CHARSET_INFO *charset, unsigned bytes);
 
 	/* Append what orders this text; of a longer one, only what is part of the key. */
 	void encode(const uchar *text, size_t bytes, std::string *to) const;
 
+	/* How many of these bytes are one text's that encode has appended. Returns 0: none that ends there. */
+	size_t encoded_bytes(const char *data, size_t bytes) const;
+
 	/* The most bytes that encode appends. */
 	size_t encoded_bytes_max() const;
 
-      private:
+private:
 	enum class order { PADDED, UNPADDED, FIXED };
 
 	size_t weigh(const uchar *text, size_t bytes, std::string *weights) const;

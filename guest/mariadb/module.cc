@@ -94,11 +94,15 @@ int module_connect(struct store_client **client)
 	return failure;
 }
 
-void module_counters(struct channel_counters *counters)
+bool module_counters(struct channel_counters *counters)
 {
+	bool is_open;
+
 	memset(counters, 0, sizeof *counters);
 	mysql_mutex_lock(&mutex);
-	if (channel)
+	is_open = channel != nullptr;
+	if (is_open)
 		channel_counters(channel, counters);
 	mysql_mutex_unlock(&mutex);
+	return is_open;
 }

@@ -24,7 +24,7 @@ int module_connect(struct store_client **client);
 /* A prepared transaction whose end the module could not be told: that is done before anybody connects again. Any thread. */
 void module_end_later(const std::string &xid, bool is_commit);
 
-/* Zeros if there is no channel. Any thread. */
-void module_counters(struct channel_counters *counters);
+/* Zeros if there is no channel. Returns whether there is one. Any thread. */
+bool module_counters(struct channel_counters *counters);
 
 #endif

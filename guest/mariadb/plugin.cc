@@ -2,6 +2,7 @@
  * The engine, as the server sees it when it loads it.
  */
 #include "ha_sluice.h"
+#include "engine_status.h"
 #include "module.h"
 #include "variables.h"
 
@@ -14,26 +15,13 @@ static handler *create_handler(handlerton *engine, TABLE_SHARE *table, MEM_ROOT 
 
 static const char *const no_files[] = {nullptr};
 
-/* SHOW ENGINE SLUICE STATUS: what the module says of itself. */
-static bool show_status(handlerton *, THD *thd, stat_print_fn *print, enum ha_stat_type what)
-{
-	struct session *session = session_of(thd);
-	struct store_bytes text;
-
-	if (what != HA_ENGINE_STATUS)
-		return false;
-	if (!session || session_connect(session) || store_client_status(session->client, &text))
-		return true;
-	return print(thd, STRING_WITH_LEN("SLUICE"), STRING_WITH_LEN(""), static_cast<const char *>(text.data), text.bytes);
-}
-
 static int init(void *engine)
 {
 	sluice_engine = static_cast<handlerton *>(engine);
 	sluice_engine->create = create_handler;
 	sluice_engine->flags = HTON_NO_FLAGS;
 	sluice_engine->tablefile_extensions = const_cast<const char **>(no_files);
-	sluice_engine->show_status = show_status;
+	sluice_engine->show_status = engine_status_show;
 	transaction_init(sluice_engine);
 	module_init();
 	return 0;
@@ -58,7 +46,7 @@ maria_declare_plugin(sluice){
 	init,
 	deinit,
 	0x0001,
-	sluice_status_variables,
+	engine_status_variables,
 	sluice_system_variables,
 	"0.1",
 	MariaDB_PLUGIN_MATURITY_STABLE,

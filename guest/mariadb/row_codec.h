@@ -8,7 +8,7 @@
 
 class row_codec
 {
-      public:
+public:
 	explicit row_codec(TABLE *table);
 
 	void encode(const uchar *record, std::string *to) const;
@@ -25,7 +25,7 @@ class row_codec
 		return table->s->blob_fields != 0;
 	}
 
-      private:
+private:
 	size_t encoded_bytes_max(const uchar *record) const;
 
 	TABLE *table;

@@ -6,6 +6,8 @@
 
 static const uint32_t left_behind_max = 64;
 
+struct session_counters session_counters;
+
 struct session *session_of(THD *thd)
 {
 	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
@@ -64,15 +66,21 @@ static int forget_kill(struct session *session)
 
 int session_connect(struct session *session)
 {
+	int failure;
+
+	if (session->client && !session->is_begun && store_client_is_lost(session->client))
+		session_disconnect(session);
 	if (session->client)
 		return 0;
-	if (module_connect(&session->client)) {
-		session->client = nullptr;
-		return HA_ERR_NO_CONNECTION;
+	failure = module_connect(&session->client);
+	if (failure == 0) {
+		session->is_cancelled = false;
+		session->cancel_key = store_client_cancel_key(session->client);
+		return 0;
 	}
-	session->is_cancelled = false;
-	session->cancel_key = store_client_cancel_key(session->client);
-	return 0;
+	session->client = nullptr;
+	session->failure = std::string("There is no connection to the storage module: ") + strerror(-failure);
+	return HA_ERR_NO_CONNECTION;
 }
 
 int session_enter(struct session *session)
@@ -168,6 +176,7 @@ static int lose_connection(struct session *session)
 {
 	session_disconnect(session);
 	session->is_lost = true;
+	session_counters.lost++;
 	session->failure = "The connection to the storage module was lost, and the transaction with it";
 	session->thd->mark_transaction_to_rollback(true);
 	return HA_ERR_NO_CONNECTION;
@@ -180,6 +189,10 @@ int session_error(struct session *session, int status)
 	if (status < 0 && status != -EMSGSIZE && status != -ENOMEM)
 		return lose_connection(session);
 	session->failure = status > 0 ? store_client_text(session->client) : "";
+	if (status == STORE_LOCK_TIMEOUT)
+		session_counters.lock_timeouts++;
+	if (status == STORE_DEADLOCK)
+		session_counters.deadlocks++;
 	if (status == STORE_DEADLOCK || store_client_is_failed(session->client)) {
 		session->is_lost = true;
 		session->thd->mark_transaction_to_rollback(true);

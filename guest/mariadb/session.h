@@ -84,11 +84,22 @@ int session_write(struct session *session, struct store_batch *batch, bool is_po
  */
 int session_error(struct session *session, int status);
 
-/* The client, for what is no part of the transaction. Returns an error of the server's. */
+/*
+ * The client, for what is no part of the transaction. One that the module has forgotten is replaced, if no transaction is lost with it.
+ *
+ * Returns an error of the server's.
+ */
 int session_connect(struct session *session);
 
 /* Let go of the client, which is of no use any more. */
 void session_disconnect(struct session *session);
+
+/* What has come of transactions, since the engine was loaded. */
+struct session_counters {
+	std::atomic<uint64_t> commits{0}, rollbacks{0}, deadlocks{0}, lock_timeouts{0}, lost{0};
+};
+
+extern struct session_counters session_counters;
 
 /* In transaction.cc: the engine's functions for transactions. */
 void transaction_init(handlerton *engine);

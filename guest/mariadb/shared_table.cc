@@ -19,7 +19,8 @@ int shared_table::open(struct session *session, struct store_handle *to)
 	if (error)
 		return error;
 	if (instance != store_client_instance(session->client)) {
-		int status = store_client_table_open(session->client, store_bytes_of(name), &handle, nullptr);
+		struct store_bytes metadata = {nullptr, 0};
+		int status = store_client_table_open(session->client, store_bytes_of(name), &handle, &metadata);
 
 		if (status == STORE_NOT_FOUND)
 			return HA_ERR_NO_SUCH_TABLE;
@@ -27,6 +28,7 @@ int shared_table::open(struct session *session, struct store_handle *to)
 			return session_error(session, status);
 		instance = store_client_instance(session->client);
 		known_until_us = 0;
+		found_statistics.decode(metadata.data, metadata.bytes);
 	}
 	*to = handle;
 	return 0;
@@ -54,4 +56,28 @@ int shared_table::numbers(struct session *session, struct store_table_numbers *n
 	}
 	*numbers = known;
 	return error;
+}
+
+table_statistics shared_table::statistics()
+{
+	std::lock_guard<std::mutex> guard(mutex);
+
+	return found_statistics;
+}
+
+int shared_table::set_statistics(struct session *session, const table_statistics &found)
+{
+	struct store_handle of;
+	std::string text = found.encode();
+	int error = open(session, &of);
+
+	if (error)
+		return error;
+	error = session_error(session, store_client_table_set_metadata(session->client, &of, store_bytes_of(text)));
+	if (error)
+		return error;
+	std::lock_guard<std::mutex> guard(mutex);
+	found_statistics = found;
+	known_until_us = 0;
+	return 0;
 }

@@ -99,6 +99,8 @@ static int commit_whole(struct session *session)
 		error = session_error(session, store_client_post_commit(session->client));
 	else if (session->is_begun)
 		error = session_error(session, store_client_commit(session->client, is_durable));
+	if (session->is_begun && !error)
+		session_counters.commits++;
 	forget_transaction(session);
 	return error;
 }
@@ -123,6 +125,8 @@ static int rollback_whole(struct session *session)
 	else if (session->client && session->is_begun &&
 		 (!session->is_lost || store_client_is_failed(session->client)))
 		error = session_error(session, store_client_rollback(session->client));
+	if (session->is_begun)
+		session_counters.rollbacks++;
 	forget_transaction(session);
 	return error == HA_ERR_NO_CONNECTION ? 0 : error; /* which is a rollback, too */
 }

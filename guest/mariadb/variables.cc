@@ -1,7 +1,5 @@
 #include "variables.h"
 
-#include "module.h"
-
 static char *channel_place;
 
 static MYSQL_SYSVAR_STR(channel, channel_place, PLUGIN_VAR_READONLY | PLUGIN_VAR_RQCMDARG,
@@ -45,30 +43,3 @@ size_t sluice_bulk_bytes(THD *thd)
 {
 	return THDVAR(thd, bulk_bytes);
 }
-
-/* ---- SHOW STATUS ---- */
-
-static struct channel_counters counters;
-
-static int show_counters(MYSQL_THD, struct st_mysql_show_var *variable, void *, struct system_status_var *,
-	enum enum_var_type)
-{
-	static struct st_mysql_show_var items[] = {
-		{"requests", &counters.requests, SHOW_ULONGLONG},
-		{"doorbells", &counters.doorbells, SHOW_ULONGLONG},
-		{"sleeps", &counters.sleeps, SHOW_ULONGLONG},
-		{"bytes_sent", &counters.bytes_sent, SHOW_ULONGLONG},
-		{"bytes_received", &counters.bytes_received, SHOW_ULONGLONG},
-		{nullptr, nullptr, SHOW_UNDEF},
-	};
-
-	module_counters(&counters);
-	variable->type = SHOW_ARRAY;
-	variable->value = items;
-	return 0;
-}
-
-struct st_mysql_show_var sluice_status_variables[] = {
-	{"Sluice", reinterpret_cast<void *>(show_counters), SHOW_FUNC},
-	{nullptr, nullptr, SHOW_UNDEF},
-};

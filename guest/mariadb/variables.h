@@ -21,6 +21,5 @@ bool sluice_is_commit_durable(THD *thd);
 size_t sluice_bulk_bytes(THD *thd);
 
 extern struct st_mysql_sys_var *sluice_system_variables[];
-extern struct st_mysql_show_var sluice_status_variables[];
 
 #endif

@@ -203,6 +203,11 @@ void store_client_close(struct store_client *client)
 	free(client);
 }
 
+bool store_client_is_lost(const struct store_client *client)
+{
+	return channel_is_lost(client->connection);
+}
+
 uint64_t store_client_instance(const struct store_client *client)
 {
 	return client->instance;

@@ -48,6 +48,9 @@ int store_client_open(struct channel *channel, struct store_client **client);
 /* End the connection: an unfinished transaction is rolled back. NULL is ignored. */
 void store_client_close(struct store_client *client);
 
+/* The host has forgotten the connection: any call would return -ECONNRESET. Asks nothing. */
+bool store_client_is_lost(const struct store_client *client);
+
 /* Of the module: another one after each of its starts. Handles are worth nothing then. */
 uint64_t store_client_instance(const struct store_client *client);
 

@@ -23,6 +23,12 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 	return 0;
 }
 
+bool channel_is_lost(const struct channel_connection *connection)
+{
+	(void)connection;
+	return false;
+}
+
 void channel_disconnect(struct channel_connection *connection)
 {
 }

@@ -91,6 +91,12 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 	return 0;
 }
 
+bool channel_is_lost(const struct channel_connection *connection)
+{
+	(void)connection;
+	return false;
+}
+
 static void drop_answer(struct channel_connection *connection)
 {
 	free(connection->answers[0].data);

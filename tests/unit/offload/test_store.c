@@ -218,6 +218,20 @@ static void a_count_that_looks_far_enough_is_exact(void **state)
 	assert_in_range(rows, 10, 500);
 }
 
+static void a_range_that_is_only_in_memory_is_not_taken_for_the_whole_table(void **state)
+{
+	uint64_t rows;
+	bool is_exact;
+
+	(void)state;
+	fill(10000);
+	assert_int_equal(store_client_count(client, &table, 0, text_bytes("k02000"),
+				 text_bytes("k04000"), 16, 0, &rows, &is_exact),
+		STORE_OK);
+	assert_false(is_exact);
+	assert_in_range(rows, 1000, 4000);
+}
+
 static void rows_are_counted_as_they_are_committed(void **state)
 {
 	struct store_table_numbers numbers;
@@ -275,6 +289,7 @@ int main(void)
 		ONE_TABLE_TEST(a_scan_of_an_index_brings_the_rows),
 		ONE_TABLE_TEST(a_batch_of_rows_keeps_to_its_bytes),
 		ONE_TABLE_TEST(a_count_that_looks_far_enough_is_exact),
+		ONE_TABLE_TEST(a_range_that_is_only_in_memory_is_not_taken_for_the_whole_table),
 		ONE_TABLE_TEST(rows_are_counted_as_they_are_committed),
 		ONE_TABLE_TEST(numbers_of_a_counter_are_given_once),
 	};

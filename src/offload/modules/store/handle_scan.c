@@ -5,7 +5,10 @@
  * the lock, so it is read again, unless nothing at all was written meanwhile, which RocksDB's sequence number says.
  */
 #include "call.h"
+#include "key_position.h"
 #include "row_cursor.h"
+
+#define ROWS_POLLED_MAX 1024u /* that are counted where others wait for the poller */
 
 struct scan {
 	struct call *call;
@@ -302,7 +305,51 @@ static int estimate(struct call *call, const char *lower, size_t lower_bytes, co
 	return database_outcome(message, &call->explanation);
 }
 
-/* What part of the space's bytes on the device is in the range, that part of the rows. */
+/* What part of the keys of an iterator is in the range. */
+static double part_by_position(struct session *session, rocksdb_iterator_t *iterator)
+{
+	struct bytes key;
+
+	rocksdb_iter_seek_to_first(iterator);
+	if (!rocksdb_iter_valid(iterator))
+		return 0;
+	key.data = rocksdb_iter_key(iterator, &key.bytes);
+	memcpy(session->row.data, key.data, key.bytes);
+	session->row.bytes = key.bytes;
+	rocksdb_iter_seek_to_last(iterator);
+	if (!rocksdb_iter_valid(iterator))
+		return 0;
+	key.data = rocksdb_iter_key(iterator, &key.bytes);
+	return key_position(key_bytes_of(&session->row), key, key_bytes_of(&session->upper)) -
+	       key_position(key_bytes_of(&session->row), key, key_bytes_of(&session->lower));
+}
+
+/* By where the range's bounds lie between the first key of the space and the last. */
+static int estimate_by_position(struct call *call, const char *first, const char *end, double *part)
+{
+	struct session *session = call->session;
+	rocksdb_readoptions_t *options = call_read_options(call, NULL);
+	rocksdb_iterator_t *iterator;
+	char *message = NULL;
+
+	rocksdb_readoptions_set_iterate_lower_bound(options, first, SPACE_BYTES);
+	rocksdb_readoptions_set_iterate_upper_bound(options, end, SPACE_BYTES);
+	iterator = rocksdb_create_iterator(call->store->database.db, options);
+	*part = part_by_position(session, iterator);
+	rocksdb_iter_get_error(iterator, &message);
+	rocksdb_iter_destroy(iterator);
+	/* The options are kept, and these two are not. */
+	rocksdb_readoptions_set_iterate_lower_bound(
+		options, session->lower.data, session->lower.bytes);
+	rocksdb_readoptions_set_iterate_upper_bound(
+		options, session->upper.data, session->upper.bytes);
+	return database_outcome(message, &call->explanation);
+}
+
+/*
+ * What part of the space's bytes on the device is in the range, that part of the rows. While none of it is on the device, bytes of keys
+ * must do.
+ */
 static int estimate_rows(struct call *call, uint64_t *rows)
 {
 	const struct session *session = call->session;
@@ -310,6 +357,7 @@ static int estimate_rows(struct call *call, uint64_t *rows)
 	const int64_t all = __atomic_load_n(&call->generation->rows, __ATOMIC_RELAXED);
 	char first[SPACE_BYTES], end[SPACE_BYTES];
 	uint64_t range_bytes, space_bytes;
+	double part = 0;
 	int outcome;
 
 	space_write(first, space);
@@ -318,12 +366,12 @@ static int estimate_rows(struct call *call, uint64_t *rows)
 		session->upper.bytes, &range_bytes);
 	if (!outcome)
 		outcome = estimate(call, first, sizeof first, end, sizeof end, &space_bytes);
-	if (outcome)
-		return outcome;
-	*rows = all > 0 ? (uint64_t)all : 0;
-	if (space_bytes)
-		*rows = (uint64_t)((double)*rows * (double)range_bytes / (double)space_bytes);
-	return STORE_OK;
+	if (!outcome && space_bytes)
+		part = (double)range_bytes / (double)space_bytes;
+	else if (!outcome)
+		outcome = estimate_by_position(call, first, end, &part);
+	*rows = all > 0 ? (uint64_t)((double)all * part) : 0;
+	return outcome;
 }
 
 static int look_at_rows(struct call *call, uint32_t rows_max, uint32_t *rows, bool *is_exact)
@@ -370,6 +418,8 @@ int handle_count(struct call *call)
 		answer->is_exact = 1;
 		return STORE_OK;
 	}
+	if (rows_max > ROWS_POLLED_MAX && !call->may_wait)
+		return OUTCOME_WOULD_WAIT;
 	if (rows_max)
 		outcome = look_at_rows(call, rows_max, &seen, &is_exact);
 	answer->is_exact = is_exact;

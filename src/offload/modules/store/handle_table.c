@@ -94,6 +94,7 @@ int handle_table_metadata(struct call *call)
 {
 	const struct store_table_metadata *request = &call->request.metadata;
 	struct bytes metadata;
+	int outcome;
 
 	if (!call_take_last(call, request->metadata_bytes, &metadata))
 		return OUTCOME_MALFORMED;
@@ -101,8 +102,12 @@ int handle_table_metadata(struct call *call)
 		return metadata_too_big(call);
 	if (!call->may_wait)
 		return OUTCOME_WOULD_WAIT;
-	return dictionary_set_metadata(&call->store->dictionary, request->table.table,
+	outcome = dictionary_set_metadata(&call->store->dictionary, request->table.table,
 		request->table.generation, metadata, &call->explanation);
+	/* What is in there may be about the rows that there are now. */
+	if (!outcome)
+		dictionary_store_rows(&call->store->dictionary);
+	return outcome;
 }
 
 /* ---- looking ---- */
