@@ -137,6 +137,7 @@ private:
 	bool is_entry_good(uint index, const struct store_cursor_row &found);
 	int count_entries(uint index, uint64_t *count);
 	int count_good(uint index, uint64_t *count, bool *are_all);
+	int check_all(THD *thd);
 	int failed(int status);
 
 	/* Writing. */
