@@ -25,6 +25,7 @@ struct machine {
 static enum machine_end ends[8]; /* of the first machine, the second, ... */
 static unsigned created, destroyed, pressed;
 static unsigned reboots_first; /* machines that reset themselves before those of `ends` */
+static enum log_level level = LOG_LEVEL_ERROR;	   /* before its thread says anything */
 static int creation_result, later_creation_result; /* of the first machine, and of others */
 static unsigned creations_to_fail;		   /* of those, or UINT_MAX */
 static sem_t is_running; /* posted by each that runs until it is stopped */
@@ -128,7 +129,7 @@ static struct vm_life *begin(enum machine_end first)
 	created = destroyed = pressed = 0;
 	creation_result = 0;
 	sem_init(&is_running, 0, 0);
-	log_set_level(LOG_LEVEL_ERROR);
+	log_set_level(level);
 	assert_int_equal(vm_life_begin(&config, NULL, &life, &error), 0);
 	return life;
 }
@@ -160,8 +161,9 @@ static void a_guest_that_does_nothing_but_reboot_does_not_fill_the_log(void **st
 
 	reboots_first = 5000;
 	dup2(memory, STDERR_FILENO);
+	level = LOG_LEVEL_INFO;
 	life = begin(MACHINE_OFF);
-	log_set_level(LOG_LEVEL_INFO);
+	level = LOG_LEVEL_ERROR;
 	assert_int_equal(end(life), MACHINE_OFF);
 	dup2(standard_error, STDERR_FILENO);
 	reboots_first = 0;
