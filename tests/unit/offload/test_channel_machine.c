@@ -282,6 +282,7 @@ static void machine_is_told_as_by_an_ivshmem_server(void **state)
 
 static void second_machine_is_sent_away_and_the_first_stays(void **state)
 {
+	struct channel_connection *connection;
 	int second;
 
 	plug_in();
@@ -289,8 +290,11 @@ static void second_machine_is_sent_away_and_the_first_stays(void **state)
 	assert_true(is_hung_up(second));
 	close(second);
 	open_channel();
-	expect_echo(join());
+	connection = join();
+	expect_echo(connection);
 	assert_true(eventually(is_trusted));
+	channel_disconnect(connection);
+	channel_close(channel);
 	pull_out();
 }
 
@@ -386,8 +390,10 @@ static void client_that_cannot_ring_is_answered_all_the_same(void **state)
 
 	plug_in();
 	open_channel();
-	expect_echo(join());
+	connection = join();
+	expect_echo(connection);
 	assert_true(eventually(is_trusted));
+	channel_disconnect(connection);
 	channel_close(channel);
 	snprintf(path, sizeof path, "%s/%s/resource0", host.directory, ECHO_PCI_ADDRESS);
 	assert_int_equal(unlink(path), 0);
