@@ -91,7 +91,7 @@ static enum module_result test_handle(
 
 static void test_interrupt(void *session)
 {
-	if (has_interrupt)
+	if (__atomic_load_n(&has_interrupt, __ATOMIC_RELAXED))
 		sem_post(&may_end);
 }
 
@@ -249,13 +249,13 @@ static void a_client_that_goes_interrupts_its_request(void **state)
 	struct channel_connection *connection = connect_client();
 	const struct iovec part = {"wait", 4};
 
-	has_interrupt = true;
+	__atomic_store_n(&has_interrupt, true, __ATOMIC_RELAXED);
 	assert_int_equal(channel_send(connection, &part, 1), 0);
 	sem_wait(&has_begun);
 	channel_disconnect(connection);
 	sem_wait(&has_gone); /* the interruption alone has ended the wait */
 	assert_int_equal(given_up_too_early, 0);
-	has_interrupt = false;
+	__atomic_store_n(&has_interrupt, false, __ATOMIC_RELAXED);
 }
 
 static void places_are_free_again_when_clients_have_gone(void **state)
