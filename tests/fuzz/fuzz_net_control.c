@@ -125,7 +125,8 @@ static void check_answer(const struct iovec *answer)
 
 	if (at >= MEMORY_BYTES || answer->iov_len > MEMORY_BYTES - at)
 		abort();
-	if (*(uint8_t *)answer->iov_base > VIRTIO_NET_ERR)
+	/* What a scribbled descriptor puts into the ring, the ring writes over when it says that it is used. */
+	if (at >= RING_BYTES && *(uint8_t *)answer->iov_base > VIRTIO_NET_ERR)
 		abort();
 	if (at >= DATA_AT && at < DATA_AT + DATA_BYTES)
 		before[at - DATA_AT] = memory.host[at];
