@@ -23,7 +23,8 @@ static void read_numbers(struct engine_numbers *numbers)
 }
 
 /* The values stay with the thread that asks: others do so, too. */
-static int show_numbers(MYSQL_THD, struct st_mysql_show_var *variable, void *, struct system_status_var *, enum enum_var_type)
+static int show_numbers(MYSQL_THD, struct st_mysql_show_var *variable, void *,
+	struct system_status_var *, enum enum_var_type)
 {
 	static thread_local struct engine_numbers numbers;
 	static thread_local struct st_mysql_show_var items[] = {
@@ -61,13 +62,18 @@ static std::string describe_engine(const struct store_client *client)
 
 	read_numbers(&numbers);
 	snprintf(text, sizeof text,
-		"-- this server --\nchannel: %s\nprotocol version: %u\nmodule's start: %016llx\ncommits: %llu\nrollbacks: %llu\n"
-		"deadlocks: %llu\nlock time-outs: %llu\nconnections lost: %llu\nround trips: %llu\ndoorbells: %llu\n"
+		"-- this server --\nchannel: %s\nprotocol version: %u\nmodule's start: "
+		"%016llx\ncommits: %llu\nrollbacks: %llu\n"
+		"deadlocks: %llu\nlock time-outs: %llu\nconnections lost: %llu\nround trips: "
+		"%llu\ndoorbells: %llu\n"
 		"bytes sent: %llu\nbytes received: %llu\n-- the module --\n",
-		sluice_channel_place(), STORE_PROTOCOL_VERSION, static_cast<ulonglong>(store_client_instance(client)), numbers.commits,
+		sluice_channel_place(), STORE_PROTOCOL_VERSION,
+		static_cast<ulonglong>(store_client_instance(client)), numbers.commits,
 		numbers.rollbacks, numbers.deadlocks, numbers.lock_timeouts, numbers.lost,
-		static_cast<ulonglong>(numbers.channel.requests), static_cast<ulonglong>(numbers.channel.doorbells),
-		static_cast<ulonglong>(numbers.channel.bytes_sent), static_cast<ulonglong>(numbers.channel.bytes_received));
+		static_cast<ulonglong>(numbers.channel.requests),
+		static_cast<ulonglong>(numbers.channel.doorbells),
+		static_cast<ulonglong>(numbers.channel.bytes_sent),
+		static_cast<ulonglong>(numbers.channel.bytes_received));
 	return text;
 }
 
@@ -95,7 +101,8 @@ bool engine_status_show(handlerton *, THD *thd, stat_print_fn *print, enum ha_st
 		return false;
 	error = session ? read_status(session, &text) : HA_ERR_OUT_OF_MEM;
 	if (error) {
-		thd->raise_error_printf(ER_GET_ERRMSG, error, session ? session->failure.c_str() : "", "SLUICE");
+		thd->raise_error_printf(
+			ER_GET_ERRMSG, error, session ? session->failure.c_str() : "", "SLUICE");
 		return true;
 	}
 	return print(thd, STRING_WITH_LEN("SLUICE"), STRING_WITH_LEN(""), text.data(), text.size());

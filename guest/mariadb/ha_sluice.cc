@@ -17,9 +17,10 @@ ha_sluice::~ha_sluice()
 
 handler::Table_flags ha_sluice::table_flags() const
 {
-	return HA_REC_NOT_IN_SEQ | HA_NULL_IN_KEY | HA_CAN_INDEX_BLOBS | HA_CAN_SQL_HANDLER | HA_CAN_BIT_FIELD |
-	       HA_BINLOG_ROW_CAPABLE | HA_BINLOG_STMT_CAPABLE | HA_CAN_VIRTUAL_COLUMNS | HA_CAN_GEOMETRY |
-	       HA_PRIMARY_KEY_IN_READ_INDEX | HA_REQUIRES_KEY_COLUMNS_FOR_DELETE | HA_TABLE_SCAN_ON_INDEX | HA_CRASH_SAFE |
+	return HA_REC_NOT_IN_SEQ | HA_NULL_IN_KEY | HA_CAN_INDEX_BLOBS | HA_CAN_SQL_HANDLER |
+	       HA_CAN_BIT_FIELD | HA_BINLOG_ROW_CAPABLE | HA_BINLOG_STMT_CAPABLE |
+	       HA_CAN_VIRTUAL_COLUMNS | HA_CAN_GEOMETRY | HA_PRIMARY_KEY_IN_READ_INDEX |
+	       HA_REQUIRES_KEY_COLUMNS_FOR_DELETE | HA_TABLE_SCAN_ON_INDEX | HA_CRASH_SAFE |
 	       HA_CAN_SKIP_LOCKED | HA_CAN_ONLINE_BACKUPS;
 }
 
@@ -48,8 +49,8 @@ ulong ha_sluice::index_flags(uint index, uint part, bool is_of_all_parts) const
 		if (!is_restorable(primary_key, primary_key->user_defined_key_parts))
 			return flags;
 	}
-	if (is_of_all_parts ? is_restorable(key, std::min(part + 1, key->user_defined_key_parts)) :
-			      key_codec::is_restorable(key->key_part[part].field))
+	if (is_of_all_parts ? is_restorable(key, std::min(part + 1, key->user_defined_key_parts))
+			    : key_codec::is_restorable(key->key_part[part].field))
 		flags |= HA_KEYREAD_ONLY;
 	return flags;
 }
@@ -159,7 +160,8 @@ static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
 {
 	if (is_writing(type))
 		return STORE_EXCLUSIVE;
-	if (type == TL_READ_WITH_SHARED_LOCKS || type == TL_READ_SKIP_LOCKED || is_read_for_write(thd, type))
+	if (type == TL_READ_WITH_SHARED_LOCKS || type == TL_READ_SKIP_LOCKED ||
+		is_read_for_write(thd, type))
 		return STORE_SHARED;
 	return 0;
 }
@@ -175,7 +177,8 @@ THR_LOCK_DATA **ha_sluice::store_lock(THD *thd, THR_LOCK_DATA **to, enum thr_loc
 	if (type == TL_IGNORE)
 		return to;
 	lock_flags = lock_flags_of(thd, type);
-	skip_flags = type == TL_READ_SKIP_LOCKED || type == TL_WRITE_SKIP_LOCKED ? STORE_SKIP_LOCKED : 0;
+	skip_flags =
+		type == TL_READ_SKIP_LOCKED || type == TL_WRITE_SKIP_LOCKED ? STORE_SKIP_LOCKED : 0;
 	return to;
 }
 

@@ -80,7 +80,8 @@ int ha_sluice::count_good(uint index, uint64_t *count, bool *are_all)
 	*count = 0;
 	*are_all = true;
 	status = store_cursor_begin(&cursor, &range);
-	while (!status && *are_all && !(status = store_cursor_next(&cursor, session->client, &found))) {
+	while (!status && *are_all &&
+		!(status = store_cursor_next(&cursor, session->client, &found))) {
 		*are_all = index == MAX_KEY ? is_row_good(found) : is_entry_good(index, found);
 		++*count;
 	}
@@ -89,7 +90,8 @@ int ha_sluice::count_good(uint index, uint64_t *count, bool *are_all)
 
 static int corrupt(THD *thd, const char *what, const char *name)
 {
-	push_warning_printf(thd, Sql_condition::WARN_LEVEL_WARN, ER_NOT_KEYFILE, "SLUICE: %s%s", what, name);
+	push_warning_printf(
+		thd, Sql_condition::WARN_LEVEL_WARN, ER_NOT_KEYFILE, "SLUICE: %s%s", what, name);
 	return HA_ADMIN_CORRUPT;
 }
 
@@ -108,7 +110,8 @@ int ha_sluice::check_all(THD *thd)
 		if (count_entries(index, &entry_count) || count_good(index, &good_count, &are_good))
 			return HA_ADMIN_FAILED;
 		if (!are_good || entry_count != row_count || good_count != row_count)
-			return corrupt(thd, "the rows are not what is in index ", table->key_info[index].name.str);
+			return corrupt(thd, "the rows are not what is in index ",
+				table->key_info[index].name.str);
 	}
 	return HA_ADMIN_OK;
 }
@@ -120,7 +123,8 @@ int ha_sluice::check(THD *thd, HA_CHECK_OPT *)
 
 	if (session_ask(session))
 		return HA_ADMIN_FAILED;
-	columns_read = tmp_use_all_columns(table, &table->read_set); /* virtual ones are computed only if they are read */
+	columns_read = tmp_use_all_columns(
+		table, &table->read_set); /* virtual ones are computed only if they are read */
 	result = check_all(thd);
 	tmp_restore_column_map(&table->read_set, columns_read);
 	return result;

@@ -6,7 +6,8 @@
  */
 #include "ha_sluice.h"
 
-static const uint32_t table_scan_rows = 64, range_scan_rows = 128, open_scan_rows = 4, locked_rows_max = 64;
+static const uint32_t table_scan_rows = 64, range_scan_rows = 128, open_scan_rows = 4,
+		      locked_rows_max = 64;
 static const uint32_t scan_bytes_max = 256 * 1024;
 
 /* A lock is only for rows that are looked at, so few are asked for at once. */
@@ -42,7 +43,8 @@ int ha_sluice::failed(int status)
 
 /* ---- Ranges. ---- */
 
-ha_sluice::bounds ha_sluice::bounds_of(uint index, const key_range *start, const key_range *end) const
+ha_sluice::bounds ha_sluice::bounds_of(
+	uint index, const key_range *start, const key_range *end) const
 {
 	bounds range;
 
@@ -63,8 +65,8 @@ ha_sluice::bounds ha_sluice::bounds_of(uint index, const key_range *start, const
 
 bool ha_sluice::is_keyread_only()
 {
-	return scan_index != MAX_KEY && scan_index != table_share->primary_key && !lock_flags && keyread_enabled() &&
-	       can_restore_primary && keys[scan_index]->can_restore();
+	return scan_index != MAX_KEY && scan_index != table_share->primary_key && !lock_flags &&
+	       keyread_enabled() && can_restore_primary && keys[scan_index]->can_restore();
 }
 
 int ha_sluice::begin_scan(uint index, const bounds &range, bool is_backward, uint32_t rows_first)
@@ -160,14 +162,16 @@ int ha_sluice::decode_row(const struct store_cursor_row &found, uchar *buffer)
 		return HA_ERR_CRASHED;
 	current_primary.assign(bytes + sizeof primary_bytes, primary_bytes);
 	if (!is_keyread_only()) {
-		error = decode_data(static_cast<const char *>(found.row.data), found.row.bytes, buffer);
+		error = decode_data(
+			static_cast<const char *>(found.row.data), found.row.bytes, buffer);
 		if (!error && table->vfield && keyread_enabled())
 			compute_columns(buffer, VCOL_UPDATE_FOR_READ);
 		return error;
 	}
 	used = keys[scan_index]->restore(key, found.key.bytes, buffer);
 	if (used && has_primary_key())
-		used = keys[table_share->primary_key]->restore(current_primary.data(), primary_bytes, buffer);
+		used = keys[table_share->primary_key]->restore(
+			current_primary.data(), primary_bytes, buffer);
 	return used ? 0 : HA_ERR_CRASHED;
 }
 
@@ -180,7 +184,8 @@ int ha_sluice::fetch(uchar *buffer)
 		return HA_ERR_END_OF_FILE;
 	if ((error = session_ask(session, share)))
 		return error;
-	if (writes && *writes != writes_seen && !current_key.empty() && (error = begin_scan_again()))
+	if (writes && *writes != writes_seen && !current_key.empty() &&
+		(error = begin_scan_again()))
 		return error;
 	status = store_cursor_next(&cursor, session->client, &found);
 	if (status == STORE_NOT_FOUND)
@@ -233,7 +238,8 @@ int ha_sluice::rnd_pos(uchar *buffer, uchar *at)
 
 	if (error)
 		return error;
-	status = store_client_get(session->client, &handle, 0, key, read_flags() & ~STORE_SKIP_LOCKED, &found);
+	status = store_client_get(
+		session->client, &handle, 0, key, read_flags() & ~STORE_SKIP_LOCKED, &found);
 	if (status)
 		return failed(status);
 	current_primary.assign(static_cast<const char *>(key.data), key.bytes);
@@ -278,7 +284,8 @@ int ha_sluice::find_primary(const std::string &key, uchar *buffer)
 	scan_index = active_index;
 	is_scan_begun = is_scan_backward = false;
 	is_scan_bounded = is_alone = true;
-	status = store_client_get(session->client, &handle, 0, store_bytes_of(key), read_flags(), &found);
+	status = store_client_get(
+		session->client, &handle, 0, store_bytes_of(key), read_flags(), &found);
 	if (status)
 		return failed(status);
 	current_key = current_primary = key;
@@ -287,20 +294,21 @@ int ha_sluice::find_primary(const std::string &key, uchar *buffer)
 
 static const struct search {
 	bool is_backward;
-	bool is_bounded;      /* only keys that begin with the one searched for */
-	bool starts_behind;   /* forward: from behind all of those; backward: they are included */
+	bool is_bounded;    /* only keys that begin with the one searched for */
+	bool starts_behind; /* forward: from behind all of those; backward: they are included */
 } searches[] = {
-	{false, true, false}, /* HA_READ_KEY_EXACT */
+	{false, true, false},  /* HA_READ_KEY_EXACT */
 	{false, false, false}, /* HA_READ_KEY_OR_NEXT */
-	{true, false, true},  /* HA_READ_KEY_OR_PREV */
-	{false, false, true}, /* HA_READ_AFTER_KEY */
-	{true, false, false}, /* HA_READ_BEFORE_KEY */
-	{false, true, false}, /* HA_READ_PREFIX */
-	{true, true, true},   /* HA_READ_PREFIX_LAST */
-	{true, false, true},  /* HA_READ_PREFIX_LAST_OR_PREV */
+	{true, false, true},   /* HA_READ_KEY_OR_PREV */
+	{false, false, true},  /* HA_READ_AFTER_KEY */
+	{true, false, false},  /* HA_READ_BEFORE_KEY */
+	{false, true, false},  /* HA_READ_PREFIX */
+	{true, true, true},    /* HA_READ_PREFIX_LAST */
+	{true, false, true},   /* HA_READ_PREFIX_LAST_OR_PREV */
 };
 
-int ha_sluice::index_read_map(uchar *buffer, const uchar *key, key_part_map parts, enum ha_rkey_function how)
+int ha_sluice::index_read_map(
+	uchar *buffer, const uchar *key, key_part_map parts, enum ha_rkey_function how)
 {
 	bounds range;
 	std::string behind;
@@ -327,7 +335,8 @@ int ha_sluice::index_read_map(uchar *buffer, const uchar *key, key_part_map part
 		    parts == make_prev_keypart_map(keys[active_index]->parts());
 	current_key.clear();
 	is_scan_bounded = search.is_bounded;
-	error = begin_scan(active_index, range, search.is_backward, is_unique || lock_flags ? 1 : open_scan_rows);
+	error = begin_scan(active_index, range, search.is_backward,
+		is_unique || lock_flags ? 1 : open_scan_rows);
 	if (!error)
 		error = fetch(buffer);
 	return error == HA_ERR_END_OF_FILE ? HA_ERR_KEY_NOT_FOUND : error;
@@ -412,7 +421,8 @@ uint32_t ha_sluice::first_rows(bool is_equal) const
 
 int ha_sluice::read_range_next()
 {
-	return is_alone ? show_range_row(HA_ERR_END_OF_FILE) : show_range_row(fetch(table->record[0]));
+	return is_alone ? show_range_row(HA_ERR_END_OF_FILE)
+			: show_range_row(fetch(table->record[0]));
 }
 
 int ha_sluice::show_range_row(int error)

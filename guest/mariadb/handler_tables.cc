@@ -19,11 +19,12 @@ int ha_sluice::create(const char *path, TABLE *form, HA_CREATE_INFO *options)
 		return HA_ERR_OUT_OF_MEM;
 	if ((error = session_connect(creator)))
 		return error;
-	status = store_client_table_create(
-		creator->client, store_bytes_of(name), {nullptr, 0}, space_count(form->s), 1, &made);
+	status = store_client_table_create(creator->client, store_bytes_of(name), {nullptr, 0},
+		space_count(form->s), 1, &made);
 	/* Not as the first number, to which TRUNCATE goes back. */
 	if (!status && options->auto_increment_value > 1)
-		status = store_client_counter(creator->client, &made, options->auto_increment_value, 1, 0, 0, nullptr);
+		status = store_client_counter(
+			creator->client, &made, options->auto_increment_value, 1, 0, 0, nullptr);
 	return session_error(creator, status);
 }
 
@@ -51,7 +52,8 @@ int ha_sluice::rename_table(const char *from, const char *to)
 		return HA_ERR_OUT_OF_MEM;
 	if ((error = session_connect(renamer)))
 		return error;
-	status = store_client_table_rename(renamer->client, store_bytes_of(name), store_bytes_of(new_name));
+	status = store_client_table_rename(
+		renamer->client, store_bytes_of(name), store_bytes_of(new_name));
 	return status == STORE_NOT_FOUND ? HA_ERR_NO_SUCH_TABLE : session_error(renamer, status);
 }
 

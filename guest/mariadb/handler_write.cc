@@ -10,7 +10,8 @@
 #include "hidden_keys.h"
 #include "variables.h"
 
-static const int64_t copy_commit_rows = 20000; /* of a table that is copied, which nobody else sees yet */
+static const int64_t copy_commit_rows =
+	20000; /* of a table that is copied, which nobody else sees yet */
 
 static bool is_same(const std::string &one, const std::string &other)
 {
@@ -38,7 +39,8 @@ bool ha_sluice::is_entry_unique(uint index, bool has_null) const
 }
 
 /* Returns whether the entry is one that may be there only once. */
-bool ha_sluice::encode_entry(uint index, const uchar *record, const std::string &of, std::string *to) const
+bool ha_sluice::encode_entry(
+	uint index, const uchar *record, const std::string &of, std::string *to) const
 {
 	bool is_unique;
 
@@ -70,8 +72,9 @@ bool ha_sluice::is_key_computed(uint index) const
 
 int ha_sluice::add_row(const std::string &key, bool is_insert)
 {
-	int status = is_insert ? store_batch_insert(&batch, 0, store_bytes_of(key), store_bytes_of(row)) :
-				 store_batch_put(&batch, 0, store_bytes_of(key), store_bytes_of(row));
+	int status =
+		is_insert ? store_batch_insert(&batch, 0, store_bytes_of(key), store_bytes_of(row))
+			  : store_batch_put(&batch, 0, store_bytes_of(key), store_bytes_of(row));
 
 	has_insert |= is_insert;
 	if (status == 0)
@@ -86,8 +89,10 @@ int ha_sluice::add_entry(uint index, const std::string &key, bool is_unique, con
 
 	value.assign(reinterpret_cast<const char *>(&bytes), sizeof bytes);
 	value.append(of);
-	status = is_unique ? store_batch_insert(&batch, space_of(index), store_bytes_of(key), store_bytes_of(value)) :
-			     store_batch_put(&batch, space_of(index), store_bytes_of(key), store_bytes_of(value));
+	status = is_unique ? store_batch_insert(&batch, space_of(index), store_bytes_of(key),
+				     store_bytes_of(value))
+			   : store_batch_put(&batch, space_of(index), store_bytes_of(key),
+				     store_bytes_of(value));
 	has_insert |= is_unique;
 	if (status == 0)
 		batch_indexes.push_back(index);
@@ -138,14 +143,16 @@ int ha_sluice::add_index_update(uint index, const uchar *old_record, const std::
 	encode_entry(index, old_record, old_primary, &other_entry);
 	is_unique = encode_entry(index, new_record, new_primary, &entry);
 	if (is_same(entry, other_entry))
-		return is_same(old_primary, new_primary) ? 0 : add_entry(index, entry, false, new_primary);
+		return is_same(old_primary, new_primary)
+			       ? 0
+			       : add_entry(index, entry, false, new_primary);
 	status = store_batch_delete(&batch, space_of(index), store_bytes_of(other_entry));
 	batch_indexes.resize(batch.change_count, MAX_KEY);
 	return status ? status : add_entry(index, entry, is_unique, new_primary);
 }
 
-int ha_sluice::add_update(const uchar *old_record, const std::string &old_primary, const uchar *new_record,
-	const std::string &new_primary)
+int ha_sluice::add_update(const uchar *old_record, const std::string &old_primary,
+	const uchar *new_record, const std::string &new_primary)
 {
 	bool is_moved = !is_same(old_primary, new_primary);
 	int status = is_moved ? store_batch_delete(&batch, 0, store_bytes_of(old_primary)) : 0;
@@ -155,7 +162,8 @@ int ha_sluice::add_update(const uchar *old_record, const std::string &old_primar
 		status = add_row(new_primary, is_moved);
 	for (uint index = 0; index < table_share->keys && !status; index++)
 		if (index != table_share->primary_key)
-			status = add_index_update(index, old_record, old_primary, new_record, new_primary);
+			status = add_index_update(
+				index, old_record, old_primary, new_record, new_primary);
 	return status;
 }
 
@@ -262,16 +270,19 @@ int ha_sluice::note_counter(const uchar *record)
 	if (!field || record != table->record[0] || field->is_null())
 		return 0;
 	number = field->val_int();
-	if ((number < 0 && !field->is_unsigned()) || static_cast<ulonglong>(number) < share->counter_floor)
+	if ((number < 0 && !field->is_unsigned()) ||
+		static_cast<ulonglong>(number) < share->counter_floor)
 		return 0;
 	of = handle;
-	share->counter_floor = std::min<ulonglong>(static_cast<ulonglong>(number), ULONGLONG_MAX - 1) + 1;
-	return failed(store_client_counter(session->client, &of, share->counter_floor, 1, 0, 0, nullptr));
+	share->counter_floor =
+		std::min<ulonglong>(static_cast<ulonglong>(number), ULONGLONG_MAX - 1) + 1;
+	return failed(
+		store_client_counter(session->client, &of, share->counter_floor, 1, 0, 0, nullptr));
 }
 
 /* One number is asked for, if there are not as many as the server would like. */
-void ha_sluice::get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count, ulonglong *first,
-	ulonglong *reserved)
+void ha_sluice::get_auto_increment(ulonglong offset, ulonglong increment, ulonglong count,
+	ulonglong *first, ulonglong *reserved)
 {
 	uint64_t number = 0;
 	int status;
@@ -279,10 +290,12 @@ void ha_sluice::get_auto_increment(ulonglong offset, ulonglong increment, ulongl
 	*first = ULONGLONG_MAX;
 	if (session_connect(session))
 		return;
-	status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+	status = store_client_counter(
+		session->client, &handle, 1, increment, offset % increment, count, &number);
 	if (status == STORE_TOO_BIG && count > 1) {
 		count = 1;
-		status = store_client_counter(session->client, &handle, 1, increment, offset % increment, count, &number);
+		status = store_client_counter(
+			session->client, &handle, 1, increment, offset % increment, count, &number);
 	}
 	if (failed(status))
 		return;
@@ -322,11 +335,13 @@ int ha_sluice::write_row(const uchar *record)
 	size_t first_change;
 	int error;
 
-	if (table->next_number_field && record == table->record[0] && (error = update_auto_increment()))
+	if (table->next_number_field && record == table->record[0] &&
+		(error = update_auto_increment()))
 		return error;
 	row.clear();
 	rows->encode(record, &row);
-	if ((error = make_room()) || (error = note_counter(record)) || (error = encode_primary(record, &primary, true)))
+	if ((error = make_room()) || (error = note_counter(record)) ||
+		(error = encode_primary(record, &primary, true)))
 		return error;
 	first_change = batch.change_count;
 	if ((error = failed(add_insert(record, primary)))) {

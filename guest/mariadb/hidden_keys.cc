@@ -17,7 +17,8 @@ static int open_sequence(struct store_client *client, struct store_handle *handl
 	if (status != STORE_NOT_FOUND)
 		return status;
 	status = store_client_table_create(client, table_name, {nullptr, 0}, 1, 1, handle);
-	return status == STORE_EXISTS ? store_client_table_open(client, table_name, handle, nullptr) : status;
+	return status == STORE_EXISTS ? store_client_table_open(client, table_name, handle, nullptr)
+				      : status;
 }
 
 static int take_block(struct store_client *client)
@@ -26,7 +27,8 @@ static int take_block(struct store_client *client)
 	int status = open_sequence(client, &handle);
 
 	if (status == 0)
-		status = store_client_counter(client, &handle, 1, 1, 0, block_numbers, &next_number);
+		status =
+			store_client_counter(client, &handle, 1, 1, 0, block_numbers, &next_number);
 	if (status == 0) {
 		end_number = next_number + block_numbers;
 		instance = store_client_instance(client);

@@ -40,7 +40,8 @@ static bool add(struct sampler *of, const char *key, size_t bytes)
 	return true;
 }
 
-static int scan(const struct sampler *of, const std::string &lower, unsigned flags, struct store_cursor *cursor)
+static int scan(const struct sampler *of, const std::string &lower, unsigned flags,
+	struct store_cursor *cursor)
 {
 	struct store_range range = {};
 
@@ -53,7 +54,8 @@ static int scan(const struct sampler *of, const std::string &lower, unsigned fla
 }
 
 /* Returns STORE_NOT_FOUND at the end of the index. */
-static int look_at_run(struct sampler *of, const std::string &lower, uint64_t entries_max, struct store_cursor *cursor)
+static int look_at_run(struct sampler *of, const std::string &lower, uint64_t entries_max,
+	struct store_cursor *cursor)
 {
 	struct store_cursor_row found;
 	int status = scan(of, lower, 0, cursor);
@@ -67,7 +69,8 @@ static int look_at_run(struct sampler *of, const std::string &lower, uint64_t en
 }
 
 /* The first or the last key. */
-static int find_end(struct sampler *of, unsigned flags, struct store_cursor *cursor, std::string *key)
+static int find_end(
+	struct sampler *of, unsigned flags, struct store_cursor *cursor, std::string *key)
 {
 	struct store_cursor_row found;
 	int status = scan(of, std::string(), flags, cursor);
@@ -118,8 +121,8 @@ static int look_at_runs(struct sampler *of, struct store_cursor *cursor)
 	return status;
 }
 
-int index_sample_take(struct store_client *client, const struct store_handle *handle, uint32_t space, const key_codec &codec,
-	uint64_t rows, struct index_sample *sample)
+int index_sample_take(struct store_client *client, const struct store_handle *handle,
+	uint32_t space, const key_codec &codec, uint64_t rows, struct index_sample *sample)
 {
 	struct sampler of = {client, handle, space, &codec, sample, std::string()};
 	struct store_cursor cursor = {};
@@ -127,7 +130,8 @@ int index_sample_take(struct store_client *client, const struct store_handle *ha
 
 	sample->entries = 0;
 	sample->groups.assign(codec.parts(), 0);
-	status = rows <= runs * run_entries ? look_at_run(&of, std::string(), UINT64_MAX, &cursor) : look_at_runs(&of, &cursor);
+	status = rows <= runs * run_entries ? look_at_run(&of, std::string(), UINT64_MAX, &cursor)
+					    : look_at_runs(&of, &cursor);
 	store_cursor_end(&cursor);
 	return status == STORE_NOT_FOUND ? 0 : status;
 }

@@ -4,8 +4,9 @@ static bool is_text(const Field *field)
 {
 	const Type_handler *type = field->type_handler();
 
-	return type == &type_handler_string || type == &type_handler_varchar || type == &type_handler_var_string ||
-	       type == &type_handler_blob || type == &type_handler_tiny_blob || type == &type_handler_medium_blob ||
+	return type == &type_handler_string || type == &type_handler_varchar ||
+	       type == &type_handler_var_string || type == &type_handler_blob ||
+	       type == &type_handler_tiny_blob || type == &type_handler_medium_blob ||
 	       type == &type_handler_long_blob;
 }
 
@@ -80,14 +81,16 @@ void key_codec::encode_value(const part &one, const uchar *value, std::string *t
 		break;
 	default:
 		to->resize(start + field->sort_length());
-		field->ptr = const_cast<uchar *>(value); /* sort_string only reads it, and only from there */
+		field->ptr = const_cast<uchar *>(
+			value); /* sort_string only reads it, and only from there */
 		field->sort_string(reinterpret_cast<uchar *>(&(*to)[start]), field->sort_length());
 		field->ptr = place;
 	}
 }
 
 /* Returns where the next part is. */
-const uchar *key_codec::encode_part(const part &one, const uchar *search, std::string *to, bool *is_null) const
+const uchar *key_codec::encode_part(
+	const part &one, const uchar *search, std::string *to, bool *is_null) const
 {
 	size_t start = to->size();
 	const uchar *value = search + (one.info->null_bit ? 1 : 0);
@@ -203,7 +206,8 @@ size_t key_codec::part_bytes(const part &one, const char *data, size_t bytes)
 	if (one.how == kind::TEXT)
 		value_bytes = one.text->encoded_bytes(data + mark_bytes, bytes - mark_bytes);
 	else
-		value_bytes = one.how == kind::IMAGE ? one.info->length : one.info->field->sort_length();
+		value_bytes =
+			one.how == kind::IMAGE ? one.info->length : one.info->field->sort_length();
 	return value_bytes && value_bytes <= bytes - mark_bytes ? mark_bytes + value_bytes : 0;
 }
 
@@ -234,8 +238,9 @@ size_t key_codec::encoded_bytes_max() const
 	size_t bytes = 0;
 
 	for (const part &one : key_parts)
-		bytes += 1 + (one.how == kind::TEXT ? one.text->encoded_bytes_max() :
-						       std::max<size_t>(one.info->length, one.info->field->sort_length()));
+		bytes += 1 + (one.how == kind::TEXT ? one.text->encoded_bytes_max()
+						    : std::max<size_t>(one.info->length,
+							      one.info->field->sort_length()));
 	return bytes;
 }
 

@@ -9,7 +9,8 @@ static mysql_mutex_t mutex;
 static struct channel *channel;
 static int last_failure; /* so that a host that is away is told once, not per statement */
 
-static std::map<std::string, bool> ends_untold; /* of prepared transactions: whether they are committed */
+static std::map<std::string, bool>
+	ends_untold; /* of prepared transactions: whether they are committed */
 
 void module_init()
 {
@@ -51,7 +52,8 @@ static int tell_ends(struct store_client *client)
 	while (!ends_untold.empty()) {
 		auto end = ends_untold.begin();
 		struct store_bytes xid = {end->first.data(), end->first.size()};
-		int status = end->second ? store_client_commit_xid(client, xid, true) : store_client_rollback_xid(client, xid);
+		int status = end->second ? store_client_commit_xid(client, xid, true)
+					 : store_client_rollback_xid(client, xid);
 
 		if (status != STORE_OK && status != STORE_NOT_FOUND)
 			return status;

@@ -1,8 +1,8 @@
 /*
  * The engine, as the server sees it when it loads it.
  */
-#include "ha_sluice.h"
 #include "engine_status.h"
+#include "ha_sluice.h"
 #include "module.h"
 #include "variables.h"
 

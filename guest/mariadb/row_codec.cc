@@ -75,7 +75,8 @@ int row_codec::decode(const char *data, size_t bytes, uchar *record) const
 	at += table->s->null_bytes;
 	for (Field *field : fields) {
 		if (is_null(field, record)) {
-			memcpy(place(field, record), defaults + field->offset(table->record[0]), field->pack_length_in_rec());
+			memcpy(place(field, record), defaults + field->offset(table->record[0]),
+				field->pack_length_in_rec());
 			continue;
 		}
 		at = unpack(field, record, at, end);

@@ -10,7 +10,8 @@ struct session_counters session_counters;
 
 struct session *session_of(THD *thd)
 {
-	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
+	struct session *session =
+		static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
 
 	if (!session) {
 		session = new (std::nothrow) struct session();
@@ -24,7 +25,8 @@ struct session *session_of(THD *thd)
 
 int session_close(handlerton *, THD *thd)
 {
-	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
+	struct session *session =
+		static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
 
 	thd_set_ha_data(thd, sluice_engine, nullptr); /* from here on nobody kills it */
 	if (session) {
@@ -44,7 +46,8 @@ void session_disconnect(struct session *session)
 /* By a connection of its own, since the session's waits for its answer. */
 void session_kill(handlerton *, THD *thd, enum thd_kill_levels)
 {
-	struct session *session = static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
+	struct session *session =
+		static_cast<struct session *>(thd_get_ha_data(thd, sluice_engine));
 	struct store_client *client;
 	uint64_t key = session ? session->cancel_key.load() : 0;
 
@@ -79,7 +82,8 @@ int session_connect(struct session *session)
 		return 0;
 	}
 	session->client = nullptr;
-	session->failure = std::string("There is no connection to the storage module: ") + strerror(-failure);
+	session->failure =
+		std::string("There is no connection to the storage module: ") + strerror(-failure);
 	return HA_ERR_NO_CONNECTION;
 }
 
@@ -104,7 +108,8 @@ int session_ask(struct session *session, const shared_table *reads)
 	if (session->is_lost || !session->client)
 		return HA_ERR_NO_CONNECTION;
 	session->is_begun = true;
-	return session->bulk && session->bulk->must_write_for(reads) ? session->bulk->bulk_write() : 0;
+	return session->bulk && session->bulk->must_write_for(reads) ? session->bulk->bulk_write()
+								     : 0;
 }
 
 static int forget_left_behind(struct session *session)
@@ -120,7 +125,8 @@ static int forget_left_behind(struct session *session)
 /* A statement that is one of several is to be undone alone. */
 static bool needs_savepoint(const struct session *session)
 {
-	return !session->has_statement_savepoint && thd_test_options(session->thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN);
+	return !session->has_statement_savepoint &&
+	       thd_test_options(session->thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN);
 }
 
 /* The module has set it: with a batch that has failed it has not. */
@@ -132,7 +138,8 @@ static void note_savepoint(struct session *session, uint32_t number)
 	session->has_statement_savepoint = true;
 }
 
-int session_write(struct session *session, struct store_batch *batch, bool is_posted, uint32_t *failed_change)
+int session_write(
+	struct session *session, struct store_batch *batch, bool is_posted, uint32_t *failed_change)
 {
 	int error;
 
@@ -144,7 +151,8 @@ int session_write(struct session *session, struct store_batch *batch, bool is_po
 	if (is_posted)
 		error = session_error(session, store_client_post_write(session->client, batch));
 	else
-		error = session_error(session, store_client_write(session->client, batch, 0, failed_change));
+		error = session_error(
+			session, store_client_write(session->client, batch, 0, failed_change));
 	if (!error)
 		note_savepoint(session, batch->savepoint);
 	return error;
@@ -177,7 +185,8 @@ static int lose_connection(struct session *session)
 	session_disconnect(session);
 	session->is_lost = true;
 	session_counters.lost++;
-	session->failure = "The connection to the storage module was lost, and the transaction with it";
+	session->failure =
+		"The connection to the storage module was lost, and the transaction with it";
 	session->thd->mark_transaction_to_rollback(true);
 	return HA_ERR_NO_CONNECTION;
 }

@@ -20,7 +20,8 @@ int shared_table::open(struct session *session, struct store_handle *to)
 		return error;
 	if (instance != store_client_instance(session->client)) {
 		struct store_bytes metadata = {nullptr, 0};
-		int status = store_client_table_open(session->client, store_bytes_of(name), &handle, &metadata);
+		int status = store_client_table_open(
+			session->client, store_bytes_of(name), &handle, &metadata);
 
 		if (status == STORE_NOT_FOUND)
 			return HA_ERR_NO_SUCH_TABLE;
@@ -50,7 +51,8 @@ int shared_table::numbers(struct session *session, struct store_table_numbers *n
 	std::lock_guard<std::mutex> guard(mutex);
 
 	if (!error && now_us >= known_until_us) {
-		error = session_error(session, store_client_table_status(session->client, &of, &known));
+		error = session_error(
+			session, store_client_table_status(session->client, &of, &known));
 		known_until_us = now_us + numbers_keep_us;
 		rows_changed = 0;
 	}
@@ -73,7 +75,8 @@ int shared_table::set_statistics(struct session *session, const table_statistics
 
 	if (error)
 		return error;
-	error = session_error(session, store_client_table_set_metadata(session->client, &of, store_bytes_of(text)));
+	error = session_error(session,
+		store_client_table_set_metadata(session->client, &of, store_bytes_of(text)));
 	if (error)
 		return error;
 	std::lock_guard<std::mutex> guard(mutex);

@@ -50,7 +50,8 @@ void table_statistics::decode(const void *data, size_t bytes)
 	uint32_t number, count;
 
 	indexes.clear();
-	if (!take(&at, end, &number) || number != version || !take(&at, end, &count) || count > MAX_KEY)
+	if (!take(&at, end, &number) || number != version || !take(&at, end, &count) ||
+		count > MAX_KEY)
 		return;
 	indexes.resize(count);
 	for (index_sample &index : indexes) {

@@ -24,7 +24,8 @@ static struct store_bytes bytes_of(const std::string &text)
 
 static std::string encode_xid(const XID *xid)
 {
-	return {reinterpret_cast<const char *>(xid), offsetof(XID, data) + xid->gtrid_length + xid->bqual_length};
+	return {reinterpret_cast<const char *>(xid),
+		offsetof(XID, data) + xid->gtrid_length + xid->bqual_length};
 }
 
 static bool decode_xid(struct store_bytes bytes, XID *xid)
@@ -140,8 +141,8 @@ static int rollback(handlerton *, THD *thd, bool all)
 		return rollback_whole(session);
 	session->bulk = nullptr;
 	if (session->has_statement_savepoint && !session->is_lost)
-		error = session_error(session,
-			store_client_savepoint_rollback(session->client, session->statement_savepoint));
+		error = session_error(session, store_client_savepoint_rollback(session->client,
+						       session->statement_savepoint));
 	end_statement(session);
 	return error;
 }
@@ -156,7 +157,8 @@ static int savepoint_set(handlerton *, THD *thd, void *place)
 
 	if (!error && session->left_behind) {
 		session->left_behind = 0;
-		error = session_error(session, store_client_savepoint_release(session->client, first));
+		error = session_error(
+			session, store_client_savepoint_release(session->client, first));
 	}
 	if (error)
 		return error;
