@@ -13,20 +13,6 @@
 #define MEMORY_BYTES_MIN (16ull << 20)
 #define CPUS_MAX 1024.0
 
-/* A path from / on: the process that opens it may be elsewhere. */
-static void file_value(char *to, size_t size, const char *text, const char *parent, const char *key,
-	struct problems *problems)
-{
-	char path[PROBLEM_PATH_BYTES];
-
-	if (!text || *text == '/') {
-		value_text(to, size, text, parent, key, problems);
-		return;
-	}
-	path_key(path, parent, key);
-	problems_add(problems, path, "'%s' is relative; write the whole path, from /", text);
-}
-
 /* One that comes with Sluice, by its name, or anybody's by its path. */
 static void library_value(const struct module_settings *settings, const char *parent,
 	struct module_description *description, struct problems *problems)
@@ -36,7 +22,7 @@ static void library_value(const struct module_settings *settings, const char *pa
 
 	path_key(path, parent, "module");
 	if (strchr(text, '/'))
-		file_value(description->library, sizeof description->library, text, parent,
+		value_file(description->library, sizeof description->library, text, parent,
 			"module", problems);
 	else if (strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(text) ||
 		 !module_paths_library(text, description->library))
@@ -165,7 +151,7 @@ static void doorbell_value(const struct module_settings *settings, const char *p
 
 	snprintf(usual, sizeof usual, "%s/%s.ivshmem.sock", run_directory, settings->name);
 	if (settings->region) {
-		file_value(description->doorbell, sizeof description->doorbell,
+		value_file(description->doorbell, sizeof description->doorbell,
 			settings->doorbell ? settings->doorbell : usual, parent, "doorbell",
 			problems);
 	} else if (settings->doorbell) {
@@ -185,14 +171,14 @@ void values_of_module(const struct module_settings *settings, const char *path,
 	snprintf(description->version, sizeof description->version, "%s", SLUICE_VERSION);
 	value_name(description->name, sizeof description->name, settings->name, path, problems);
 	library_value(settings, path, description, problems);
-	file_value(description->directory, sizeof description->directory, settings->directory, path,
+	value_file(description->directory, sizeof description->directory, settings->directory, path,
 		"directory", problems);
 	/* Not NAME.sock, which is a disk's of that name. */
 	snprintf(usual, sizeof usual, "%s/%s.module.sock", run_directory, settings->name);
-	file_value(description->socket, sizeof description->socket,
+	value_file(description->socket, sizeof description->socket,
 		settings->socket ? settings->socket : usual, path, "socket", problems);
 	group_value(settings, path, description, problems);
-	file_value(description->region, sizeof description->region, settings->region, path,
+	value_file(description->region, sizeof description->region, settings->region, path,
 		"region", problems);
 	doorbell_value(settings, path, run_directory, description, problems);
 	value_text(description->user, sizeof description->user, settings->user, path, "user",

@@ -21,6 +21,19 @@ void value_text(char *to, size_t size, const char *text, const char *parent, con
 		size - 1);
 }
 
+void value_file(char *to, size_t size, const char *text, const char *parent, const char *key,
+	struct problems *problems)
+{
+	char path[PROBLEM_PATH_BYTES];
+
+	if (!text || *text == '/') {
+		value_text(to, size, text, parent, key, problems);
+		return;
+	}
+	path_key(path, parent, key);
+	problems_add(problems, path, "'%s' is relative; write the whole path, from /", text);
+}
+
 void value_name(
 	char *to, size_t size, const char *name, const char *parent, struct problems *problems)
 {

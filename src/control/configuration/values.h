@@ -50,4 +50,8 @@ void value_units(const char *text, const char *parent, const char *key, double *
 void value_text(char *to, size_t size, const char *text, const char *parent, const char *key,
 	struct problems *problems);
 
+/* A path from / on, since the process that opens it may be elsewhere; likewise. */
+void value_file(char *to, size_t size, const char *text, const char *parent, const char *key,
+	struct problems *problems);
+
 #endif

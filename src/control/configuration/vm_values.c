@@ -119,20 +119,6 @@ static void hypervisor_core_values(const struct vm_settings *settings, const cha
 		check_cores_apart(settings, parent, description, problems);
 }
 
-/* A path from / on, as the program that opens it may be elsewhere. */
-static void file_value(char *to, size_t size, const char *text, const char *parent, const char *key,
-	struct problems *problems)
-{
-	char path[PROBLEM_PATH_BYTES];
-
-	if (!text || *text == '/') {
-		value_text(to, size, text, parent, key, problems);
-		return;
-	}
-	path_key(path, parent, key);
-	problems_add(problems, path, "'%s' is relative; write the whole path, from /", text);
-}
-
 /* Cut where no character is, as JSON carries no half ones. */
 static void label(char name[VM_NAME_BYTES], const char *text)
 {
@@ -234,9 +220,9 @@ void values_of_vm(const struct vm_settings *settings, const char *path,
 	hypervisor_core_values(settings, path, description, problems);
 	if (!settings->kernel)
 		report_missing("kernel", "/boot/vmlinuz", path, problems);
-	file_value(description->kernel, sizeof description->kernel, settings->kernel, path,
+	value_file(description->kernel, sizeof description->kernel, settings->kernel, path,
 		"kernel", problems);
-	file_value(description->initrd, sizeof description->initrd, settings->initrd, path,
+	value_file(description->initrd, sizeof description->initrd, settings->initrd, path,
 		"initrd", problems);
 	value_text(description->command_line, sizeof description->command_line,
 		settings->command_line, path, "command_line", problems);
