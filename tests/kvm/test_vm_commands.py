@@ -88,7 +88,7 @@ def test_a_second_signal_ends_it_at_once(kvm):
     vm.job.kill("TERM")
     vm.job.wait_for("power button pressed")
     assert vm.shown()["is_stopping"]
-    vm.kvm.run(f"kill -TERM {vm.shown()['pid']}")
+    vm.job.kill("TERM")
     vm.end(4)
 
 

@@ -191,7 +191,8 @@ static void take_signal(struct vm *vm)
 	struct signalfd_siginfo signal;
 
 	if (read(vm->signals, &signal, sizeof signal) == sizeof signal)
-		vm_power_request(&vm->power, signal.ssi_signo == SIGQUIT);
+		vm_power_signal(&vm->power, signal.ssi_signo == SIGQUIT,
+			signal.ssi_pid == (uint32_t)getppid());
 }
 
 static void serve(struct vm *vm, struct vm_life *life)

@@ -50,6 +50,15 @@ void vm_power_request(struct vm_power *power, bool is_at_once)
 		press(power);
 }
 
+void vm_power_signal(struct vm_power *power, bool is_at_once, bool is_forwarded)
+{
+	unsigned *same = is_forwarded ? &power->forwarded_signals : &power->direct_signals;
+	unsigned other = is_forwarded ? power->direct_signals : power->forwarded_signals;
+
+	if (++*same > other || is_at_once)
+		vm_power_request(power, is_at_once);
+}
+
 void vm_power_expire(struct vm_power *power)
 {
 	uint64_t expirations;

@@ -15,6 +15,7 @@ struct vm_power {
 	uint64_t grace_ns;
 	int timer_fd; /* readable when the grace period is over */
 	bool is_pressed;
+	unsigned direct_signals, forwarded_signals;
 };
 
 /* Returns 0 or a negative errno with `error` set. */
@@ -24,6 +25,12 @@ void vm_power_free(struct vm_power *power);
 
 /* Somebody wants it to end. */
 void vm_power_request(struct vm_power *power, bool is_at_once);
+
+/*
+ * As vm_power_request, by a signal. `is_forwarded`: `sluice vm run` got it and passed it on. One to all processes of a
+ * group or of a unit, as systemd sends it, comes both ways, and is one request.
+ */
+void vm_power_signal(struct vm_power *power, bool is_at_once, bool is_forwarded);
 
 /* The timer is readable. */
 void vm_power_expire(struct vm_power *power);

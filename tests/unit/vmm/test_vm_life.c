@@ -23,7 +23,7 @@ struct machine {
 #define RUNS_UNTIL_STOPPED MACHINE_IS_RUNNING
 
 static enum machine_end ends[8]; /* of the first machine, the second, ... */
-static unsigned created, destroyed, pressed;
+static unsigned created, destroyed, pressed, stopped;
 static unsigned reboots_first; /* machines that reset themselves before those of `ends` */
 static enum log_level level = LOG_LEVEL_ERROR;	   /* before its thread says anything */
 static int creation_result, later_creation_result; /* of the first machine, and of others */
@@ -74,6 +74,7 @@ void machine_press_power_button(struct machine *machine)
 
 void machine_stop(struct machine *machine)
 {
+	stopped++;
 	sem_post(&machine->stop);
 }
 
@@ -126,7 +127,7 @@ static struct vm_life *begin(enum machine_end first)
 	struct error error;
 
 	ends[0] = first;
-	created = destroyed = pressed = 0;
+	created = destroyed = pressed = stopped = 0;
 	creation_result = 0;
 	sem_init(&is_running, 0, 0);
 	log_set_level(level);
@@ -252,6 +253,24 @@ static void a_power_button_comes_first_and_then_the_end(void **state)
 	vm_power_free(&power);
 }
 
+static void a_signal_that_comes_both_ways_is_one(void **state)
+{
+	struct vm_life *life = begin(RUNS_UNTIL_STOPPED);
+	struct vm_power power;
+	struct error error;
+
+	assert_int_equal(vm_power_init(&power, life, 3600000000000u, &error), 0);
+	sem_wait(&is_running);
+	vm_power_signal(&power, false, false);
+	assert_true(power.is_pressed);
+	vm_power_signal(&power, false, true);
+	assert_int_equal(stopped, 0);
+	vm_power_signal(&power, false, true);
+	assert_int_equal(end(life), MACHINE_STOPPED);
+	assert_int_equal(pressed, 1);
+	vm_power_free(&power);
+}
+
 static void a_grace_period_that_is_over_is_the_end(void **state)
 {
 	struct vm_life *life = begin(RUNS_UNTIL_STOPPED);
@@ -370,6 +389,7 @@ int main(void)
 		cmocka_unit_test(it_can_be_stopped),
 		cmocka_unit_test(stopping_it_during_a_reboot_ends_it),
 		cmocka_unit_test(a_power_button_comes_first_and_then_the_end),
+		cmocka_unit_test(a_signal_that_comes_both_ways_is_one),
 		cmocka_unit_test(a_grace_period_that_is_over_is_the_end),
 		cmocka_unit_test(at_once_is_without_the_button),
 		cmocka_unit_test(the_control_socket_says_what_is_counted),
