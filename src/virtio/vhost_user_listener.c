@@ -1,7 +1,6 @@
 #include "virtio/vhost_user_listener.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/path_group.h"
 
 #define BACKLOG 4
 
@@ -57,15 +56,6 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
 	return 0;
 }
 
-/* Processes of VMs need not be root's. Without the group, or the right to give it the socket, it stays as it is. */
-static void give_to_group(const char *path)
-{
-	const struct group *group = getgrnam(VHOST_USER_GROUP);
-
-	if (group && chown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_debug("%s stays with its owner's group: %s", path, strerror(errno));
-}
-
 int vhost_user_listen(const char *path, struct error *error)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -81,8 +71,11 @@ int vhost_user_listen(const char *path, struct error *error)
 	result = bind_socket(fd, &address, error);
 	if (result < 0)
 		goto fail;
-	give_to_group(path);
-	if (chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+	/* Processes of VMs need not be root's. */
+	result = path_give_to_group(path, NULL, VHOST_USER_GROUP, error);
+	if (result < 0)
+		goto fail;
+	if (listen(fd, BACKLOG) < 0) {
 		result = error_set(error, -errno, "cannot listen on %s: %s", path, strerror(errno));
 		goto fail;
 	}

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/path_group.h"
 #include "control/socket/control_server.h"
 
 static int take_lock(struct control_listener *listener, struct error *error)
@@ -67,27 +66,11 @@ static int bind_socket(struct control_listener *listener, struct error *error)
 	return 0;
 }
 
-/* A group that was asked for must exist; the default one need not. */
 static int give_to_group(const char *path, const char *group, struct error *error)
 {
-	struct group *entry = getgrnam(group ? group : CONTROL_GROUP_DEFAULT);
+	int result = path_give_to_group(path, group, CONTROL_GROUP_DEFAULT, error);
 
-	if (chmod(path, 0660) < 0)
-		return error_set(error, -errno, "cannot restrict %s: %s", path, strerror(errno));
-	if (!entry && group)
-		return error_set(error, -ENOENT,
-			"control.group: there is no group '%s'; make it with 'groupadd --system "
-			"%s'",
-			group, group);
-	if (!entry || chown(path, (uid_t)-1, entry->gr_gid) == 0)
-		return 0;
-	if (!group) {
-		log_info("control socket %s stays with its owner's group: %s", path,
-			strerror(errno));
-		return 0;
-	}
-	return error_set(error, -errno, "cannot give %s to group '%s': %s; run as a member of it",
-		path, group, strerror(errno));
+	return result < 0 ? error_prefix(error, result, "control.group: ") : 0;
 }
 
 int control_listen(

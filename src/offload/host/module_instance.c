@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "base/container.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "base/path_group.h"
 #include "offload/channel/channel_server.h"
 #include "offload/gate/gated_file.h"
 #include "offload/host/module_library.h"
@@ -90,19 +90,24 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	return config;
 }
 
-/* As the sockets of disks: for VMs' processes, if they have their group. */
-static void give_to_group_of_vms(const char *path)
+/* As the sockets of disks. A region that was there is as somebody wanted it. */
+static int give_to_vms(
+	const struct module_description *description, bool is_region_new, struct error *error)
 {
-	const struct group *group = geteuid() == 0 ? getgrnam(VHOST_USER_GROUP) : NULL;
+	int result = 0;
 
-	if (group && lchown(path, (uid_t)-1, group->gr_gid) < 0)
-		log_warning("%s: cannot give it to group '%s': %s", path, VHOST_USER_GROUP,
-			strerror(errno));
+	if (is_region_new)
+		result = path_give_to_group(description->region, NULL, VHOST_USER_GROUP, error);
+	if (result < 0)
+		return error_prefix(error, result, "region: ");
+	result = path_give_to_group(description->doorbell, NULL, VHOST_USER_GROUP, error);
+	return result < 0 ? error_prefix(error, result, "doorbell: ") : 0;
 }
 
 static int open_region(struct module_instance *instance, struct error *error)
 {
 	const struct module_description *description = instance->description;
+	const bool is_new = access(description->region, F_OK) < 0;
 	struct channel_server_config *config = add_server(instance);
 
 	config->region_fd = channel_region_open(description->region, config, error);
@@ -113,29 +118,7 @@ static int open_region(struct module_instance *instance, struct error *error)
 	config->machine_listen_fd = channel_server_listen_for_machine(description->doorbell, error);
 	if (config->machine_listen_fd < 0)
 		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
-	give_to_group_of_vms(description->doorbell);
-	return 0;
-}
-
-/* As the control socket's: a group that was asked for must have it; the default one need not. */
-static int give_to_group(const struct module_description *description, struct error *error)
-{
-	const bool is_wanted = *description->group;
-	const char *name = is_wanted ? description->group : MODULE_GROUP_DEFAULT;
-	const struct group *group = getgrnam(name);
-
-	if (!group && is_wanted)
-		return error_set(error, -ENOENT,
-			"there is no group '%s'; make it with 'groupadd --system %s'", name, name);
-	if (!group || lchown(description->socket, (uid_t)-1, group->gr_gid) == 0)
-		return 0;
-	if (is_wanted)
-		return error_set(error, -errno,
-			"cannot give the socket %s to group '%s': %s; run as a member of it",
-			description->socket, name, strerror(errno));
-	log_info("module '%s': its socket stays with its owner's group: %s", description->name,
-		strerror(errno));
-	return 0;
+	return give_to_vms(description, is_new, error);
 }
 
 static int open_entrances(struct module_instance *instance, struct error *error)
@@ -147,7 +130,8 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 	config->listen_fd = channel_server_listen(description->socket, error);
 	if (config->listen_fd < 0)
 		return config->listen_fd;
-	result = give_to_group(description, error);
+	result = path_give_to_group(
+		description->socket, description->group, MODULE_GROUP_DEFAULT, error);
 	if (result < 0)
 		return result;
 	return *description->region ? open_region(instance, error) : 0;

@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 #include "control_ring.h"
-#include "virtio/vhost_user_backend.h"
+#include "nic_back_end.h"
 #include "virtio_driver.h"
 #include "vmm/pci/virtio_device.h"
 
@@ -32,15 +32,6 @@
 #define MULTIQUEUE (CONTROL | FEATURE(VIRTIO_NET_F_MQ))
 #define PACKED (FEATURE(VIRTIO_F_RING_PACKED) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
 
-static struct {
-	uint64_t features;
-	unsigned pair_count;
-	char socket_path[64];
-	struct vhost_user_backend *vhost; /* NULL: nobody serves */
-	uint64_t running;		  /* a bit per queue; atomic */
-	uint64_t accepted;
-} back_end;
-
 static struct guest guest;
 static struct virtio_device *device;
 static struct virtio_driver driver;
@@ -48,87 +39,6 @@ static struct control_ring control;
 static struct error error;
 
 /* ---- the back end ---- */
-
-static uint64_t features(void *opaque)
-{
-	return back_end.features;
-}
-
-static void accept_features(void *opaque, uint64_t accepted)
-{
-	back_end.accepted = accepted;
-}
-
-static uint32_t read_config(void *opaque, uint8_t *bytes, uint32_t capacity)
-{
-	const struct virtio_net_config config = {
-		.max_virtqueue_pairs = (uint16_t)back_end.pair_count, .mtu = 1500};
-
-	memcpy(bytes, &config, offsetof(struct virtio_net_config, speed));
-	return offsetof(struct virtio_net_config, speed);
-}
-
-static int start_queue(void *opaque, unsigned index, const struct virtqueue_setup *setup,
-	const struct vhost_user_bells *bells, struct error *reason)
-{
-	__atomic_or_fetch(&back_end.running, 1ull << index, __ATOMIC_SEQ_CST);
-	return 0;
-}
-
-static uint32_t stop_queue(void *opaque, unsigned index)
-{
-	__atomic_and_fetch(&back_end.running, ~(1ull << index), __ATOMIC_SEQ_CST);
-	return 0;
-}
-
-static void set_call(void *opaque, unsigned index, int call_fd)
-{
-}
-
-static void connection_changed(void *opaque, bool is_connected)
-{
-}
-
-static void abandon(void *opaque)
-{
-}
-
-static const char *trouble(void *opaque)
-{
-	return NULL;
-}
-
-static const struct vhost_user_operations operations = {
-	.features = features,
-	.accept_features = accept_features,
-	.read_config = read_config,
-	.start_queue = start_queue,
-	.stop_queue = stop_queue,
-	.set_call = set_call,
-	.connection_changed = connection_changed,
-	.abandon = abandon,
-	.trouble = trouble,
-};
-
-static void start_back_end(void)
-{
-	const struct vhost_user_backend_config config = {.kind = "NIC",
-		.name = "nic",
-		.socket_path = back_end.socket_path,
-		.fd = VHOST_USER_NO_FD,
-		.queue_count = 2 * back_end.pair_count,
-		.operations = &operations};
-
-	if (vhost_user_backend_start(&config, &back_end.vhost, &error) < 0)
-		fail_msg("%s", error.message);
-}
-
-static void stop_back_end(void)
-{
-	if (back_end.vhost)
-		vhost_user_backend_stop(back_end.vhost, -1);
-	back_end.vhost = NULL;
-}
 
 static void wait_for_connection(bool is_connected)
 {
@@ -143,26 +53,21 @@ static void wait_for_connection(bool is_connected)
 
 static void lose_back_end(void)
 {
-	stop_back_end();
+	nic_back_end_stop();
 	wait_for_connection(false);
 }
 
 static void find_back_end(void)
 {
-	start_back_end();
+	nic_back_end_start();
 	wait_for_connection(true);
-}
-
-static uint64_t running(void)
-{
-	return __atomic_load_n(&back_end.running, __ATOMIC_SEQ_CST);
 }
 
 static void wait_for_running(uint64_t queues)
 {
-	for (unsigned i = 0; i < 20000 && running() != queues; i++)
+	for (unsigned i = 0; i < 20000 && nic_back_end_running() != queues; i++)
 		usleep(1000);
-	assert_int_equal(running(), queues);
+	assert_int_equal(nic_back_end_running(), queues);
 }
 
 /* ---- the machine ---- */
@@ -179,7 +84,7 @@ static void create_device(unsigned pairs, unsigned vcpus)
 		.interrupts = guest.interrupts,
 		.bus = guest.bus};
 
-	snprintf(config.socket_path, sizeof config.socket_path, "%s", back_end.socket_path);
+	snprintf(config.socket_path, sizeof config.socket_path, "%s", nic_back_end.socket_path);
 	if (virtio_device_create(&config, &place, &device, &error) < 0)
 		fail_msg("%s", error.message);
 	virtio_driver_find(&driver, &guest, 1);
@@ -187,13 +92,13 @@ static void create_device(unsigned pairs, unsigned vcpus)
 
 static void open_machine(unsigned pairs_of_back_end, uint64_t offered)
 {
-	back_end.pair_count = pairs_of_back_end;
-	back_end.features = offered | FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
-			    FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) | FEATURE(VIRTIO_NET_F_CTRL_RX);
-	back_end.running = 0;
-	snprintf(back_end.socket_path, sizeof back_end.socket_path, "/tmp/test_virtio_nic.%d",
-		getpid());
-	start_back_end();
+	nic_back_end.pair_count = pairs_of_back_end;
+	nic_back_end.features = offered | FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
+				FEATURE(VIRTIO_NET_F_GUEST_ANNOUNCE) |
+				FEATURE(VIRTIO_NET_F_CTRL_RX);
+	snprintf(nic_back_end.socket_path, sizeof nic_back_end.socket_path,
+		"/tmp/test_virtio_nic.%d", getpid());
+	nic_back_end_start();
 	guest_create(&guest);
 }
 
@@ -209,7 +114,7 @@ static int tear_down(void **state)
 	control_ring_free(&control);
 	virtio_device_destroy(device);
 	guest_destroy(&guest);
-	stop_back_end();
+	nic_back_end_stop();
 	return 0;
 }
 
@@ -331,7 +236,7 @@ static void by_default_there_are_as_many_pairs_as_vcpus_if_the_back_end_has_them
 	offers(1, 1, false);
 	offers(3, 3, true);
 	offers(64, PAIRS_MAX, true);
-	stop_back_end();
+	nic_back_end_stop();
 	guest_destroy(&guest);
 }
 
@@ -339,7 +244,7 @@ static void a_back_end_without_multiqueue_is_used_for_one_pair(void **state)
 {
 	open_machine(PAIRS_MAX, 0);
 	offers(2, 1, false);
-	stop_back_end();
+	nic_back_end_stop();
 	guest_destroy(&guest);
 }
 
@@ -352,16 +257,16 @@ static void the_first_pair_is_served_until_the_driver_wants_more(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		activate(MULTIQUEUE | kinds[i], 2 * PAIRS);
 		wait_for_running(0x3);
-		assert_false(back_end.accepted & CONTROL);
+		assert_false(nic_back_end.accepted & CONTROL);
 		assert_int_equal(set_pairs(2, 2 * PAIRS), VIRTIO_NET_OK);
-		assert_int_equal(running(), 0xf);
+		assert_int_equal(nic_back_end_running(), 0xf);
 		wait_for_interrupt(2 * PAIRS + 1);
 		assert_int_equal(set_pairs(1, 2 * PAIRS), VIRTIO_NET_OK);
-		assert_int_equal(running(), 0x3);
+		assert_int_equal(nic_back_end_running(), 0x3);
 		assert_int_equal(set_pairs(3, 2 * PAIRS), VIRTIO_NET_ERR);
-		assert_int_equal(running(), 0x3);
+		assert_int_equal(nic_back_end_running(), 0x3);
 		reset();
-		assert_int_equal(running(), 0);
+		assert_int_equal(nic_back_end_running(), 0);
 	}
 }
 
@@ -396,7 +301,7 @@ static void a_queue_that_is_not_enabled_is_left_alone(void **state)
 	set_up_control(2 * PAIRS, 0);
 	virtio_driver_set_status(&driver, DRIVER_OK);
 	assert_int_equal(set_pairs(2, 2 * PAIRS), VIRTIO_NET_OK);
-	assert_int_equal(running(), 0x6);
+	assert_int_equal(nic_back_end_running(), 0x6);
 }
 
 static void many_commands_at_once_are_all_answered(void **state)
@@ -501,8 +406,8 @@ static void a_back_end_with_fewer_pairs_is_not_taken(void **state)
 
 	activate(MULTIQUEUE, 2 * PAIRS);
 	lose_back_end();
-	back_end.pair_count = 1;
-	start_back_end();
+	nic_back_end.pair_count = 1;
+	nic_back_end_start();
 	usleep(100000);
 	virtio_device_statistics(device, &statistics);
 	assert_false(statistics.is_connected);
