@@ -110,9 +110,10 @@ struct channel_server {
 	bool is_forgetting;	       /* the connections of an earlier client */
 	bool has_finished;	       /* some connection */
 	bool is_lobby_parked;
-	struct doorbell doorbell; /* of all of them */
-	bool is_doorbell_watched; /* the sidecore still has it; others may read it */
-	bool is_rung;		  /* and nobody has looked yet for whom */
+	struct doorbell doorbell;  /* of all of them */
+	bool is_doorbell_watched;  /* the sidecore still has it; others may read it */
+	bool is_rung;		   /* and nobody has looked yet for whom */
+	size_t message_bytes_held; /* by all connections, beyond what an idle one keeps */
 	bool does_ring; /* the client that is here has rung it, through the machine that is here */
 
 	/* The control thread's. */

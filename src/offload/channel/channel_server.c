@@ -24,6 +24,7 @@ struct channel_server_config channel_server_config_default(void)
 		.request_ring_bytes = CHANNEL_REQUEST_RING_BYTES_DEFAULT,
 		.reply_ring_bytes = CHANNEL_REPLY_RING_BYTES_DEFAULT,
 		.message_bytes_max = CHANNEL_MESSAGE_BYTES_MAX_DEFAULT,
+		.messages_bytes_max = CHANNEL_MESSAGES_BYTES_MAX_DEFAULT,
 	};
 }
 

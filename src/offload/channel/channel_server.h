@@ -27,6 +27,7 @@
 #define CHANNEL_REQUEST_RING_BYTES_DEFAULT (64u << 10)
 #define CHANNEL_REPLY_RING_BYTES_DEFAULT (256u << 10)
 #define CHANNEL_MESSAGE_BYTES_MAX_DEFAULT (64u << 20)
+#define CHANNEL_MESSAGES_BYTES_MAX_DEFAULT (256u << 20)
 
 struct channel_server;
 struct channel_connection_server;
@@ -73,6 +74,8 @@ struct channel_server_config {
 	uint32_t request_ring_bytes; /* a power of two, at least 4096 */
 	uint32_t reply_ring_bytes;   /* likewise */
 	uint32_t message_bytes_max;
+	uint64_t
+		messages_bytes_max; /* of memory for requests of all connections, beyond 64 KiB of each */
 	const struct channel_server_handlers *handlers;
 	void *context; /* for `connected` */
 };

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ static void set_up(bool is_pci)
 {
 	echo_host_init(&host, is_pci);
 	host.config.message_bytes_max = 1u << 20;
+	host.config.messages_bytes_max = 3u << 19;
 	echo_host_start(&host);
 	channel = echo_host_open_channel(&host);
 	assert_int_equal(channel_connect(channel, &bystander), 0);
@@ -161,6 +163,49 @@ static void message_has_more_for_ever(void **state)
 	}
 	expect_broken();
 	assert_in_range(count, (1u << 20) / 8000, (1u << 20) / 8000 + 10);
+}
+
+/* Returns whether the connection lasted. */
+static bool leave_unfinished(struct channel_connection *connection, size_t bytes)
+{
+	static const char data[8000];
+	size_t sent = 0;
+
+	while (sent < bytes && !channel_is_lost(connection)) {
+		if (!channel_has_room(connection, sizeof data)) {
+			usleep(100);
+			continue;
+		}
+		channel_record_put(&connection->requests, connection->request_tail,
+			(struct sluice_channel_record){sizeof data, SLUICE_CHANNEL_RECORD_MORE});
+		connection->request_tail += channel_record_room(sizeof data);
+		channel_show(connection, &connection->slot->client_request.request_tail,
+			connection->request_tail, SLUICE_CHANNEL_WAKE_FOR_DATA);
+		sent += sizeof data;
+	}
+	return sent >= bytes;
+}
+
+/* The server may hold one and a half; what a connection held is there for others when it was closed. */
+static void unfinished_messages_fill_no_more_memory_than_there_is_for_all(void **state)
+{
+	struct channel_connection *second;
+	const struct iovec large = {calloc(1, 1000000), 1000000};
+	const void *reply;
+	size_t bytes;
+
+	assert_int_equal(channel_connect(channel, &second), 0);
+	assert_true(leave_unfinished(second, 1000000));
+	leave_unfinished(attacker, 1000000);
+	expect_broken();
+	channel_disconnect(second);
+	expect_answer(bystander);
+	while (channel_call(bystander, &large, 1, &reply, &bytes) != 0) {
+		channel_disconnect(bystander);
+		usleep(100000);
+		assert_int_equal(channel_connect(channel, &bystander), 0);
+	}
+	free(large.iov_base);
 }
 
 static void storm_of_empty_messages_is_answered(void **state)
@@ -409,6 +454,7 @@ int main(void)
 		UNIX(fragment_is_empty),
 		UNIX(message_has_more_for_ever),
 		PCI(message_has_more_for_ever),
+		UNIX(unfinished_messages_fill_no_more_memory_than_there_is_for_all),
 		UNIX(storm_of_empty_messages_is_answered),
 		UNIX(lengths_change_while_they_are_read),
 		UNIX(slot_is_written_all_over),
