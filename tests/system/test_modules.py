@@ -205,7 +205,7 @@ def test_a_module_that_hangs_is_killed_and_started_again(host):
     client, other = host.client("trouble"), host.client("echo")
     client.send("hang")
     assert other.ask("here") == "= here"
-    eventually(lambda: "does not answer" in host.log(), limit_s=60)
+    eventually(lambda: "did not answer" in host.log(), limit_s=60)
     assert client.answer().startswith("!")
     comes_back(client)
     assert other.ask("still here") == "= still here"
@@ -262,6 +262,14 @@ def test_a_module_that_cannot_open_says_why(tmp_path):
         eventually(lambda: "ecko.so: cannot open shared object file" in host.module("typo")["trouble"])
         eventually(lambda: host.module("what")["trouble"] == "there is no option 'colour'; there is 'wait'")
         assert host.end() == 0
+
+
+def test_a_module_has_its_share_of_processors_and_goes_first_when_memory_ends(host):
+    eventually(lambda: host.is_running("echo"))
+    process = host.module("echo")["pid"]
+    assert os.getsid(process) == process
+    with open(f"/proc/{process}/oom_score_adj") as file:
+        assert file.read() == "500\n"
 
 
 def test_a_process_locks_its_directory(host):

@@ -12,13 +12,28 @@
 #include "offload/host/module_link.h"
 
 #define EXIT_CANNOT_EXECUTE 127
+#define OOM_SCORE "500" /* of 1000 */
 
-/* Between fork and exec: nothing but system calls. */
+/* Of the kernel, when memory ends: what a tenant makes grow comes first, before the host's own. */
+static void offer_to_oom_killer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, OOM_SCORE, sizeof OOM_SCORE - 1) > 0)
+		close(fd);
+}
+
+/*
+ * Between fork and exec: nothing but system calls. A session of its own is one that the scheduler shares processors out to
+ * (sched(7), "The autogroup feature"), where there is no cgroup: else who has most threads had most.
+ */
 static void become(const char *program, int link, int cgroup_fd)
 {
 	char *const arguments[] = {(char *)program, NULL};
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	setsid();
+	offer_to_oom_killer();
 	if (cgroup_fd >= 0 && write(cgroup_fd, "0", 1) < 0)
 		_exit(EXIT_CANNOT_EXECUTE);
 	dup2(nothing, STDIN_FILENO);

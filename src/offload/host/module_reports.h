@@ -1,0 +1,32 @@
+/*
+ * What a module's process says over its link (module_link.h), as sluiced takes it. The process is anybody's, once somebody has broken into it:
+ * it may say what it was asked for, once, and no more, so that it keeps neither this thread nor the log busy.
+ */
+#ifndef SLUICE_OFFLOAD_HOST_MODULE_REPORTS_H
+#define SLUICE_OFFLOAD_HOST_MODULE_REPORTS_H
+
+#include <stdbool.h>
+
+#include "offload/host/module_link.h"
+
+enum module_said {
+	MODULE_SAID_NOTHING, /* now */
+	MODULE_SAID_REPORT,
+	MODULE_SAID_NONSENSE, /* no report, or one that nobody has asked for */
+	MODULE_SAID_END,      /* it has closed the link */
+};
+
+/* Of a process; zeroed when it starts. */
+struct module_reports {
+	bool has_begun;	     /* it has said that it serves, or cannot */
+	unsigned unanswered; /* pings */
+};
+
+/* Ask for a report. Returns false if the link is closed; a link that takes no more has been asked often enough. */
+bool module_reports_ping(struct module_reports *reports, int link, uint64_t number);
+
+/* Take what is there, without waiting. The text of a report can be printed. */
+enum module_said module_reports_take(
+	struct module_reports *reports, int link, struct module_report *report);
+
+#endif
