@@ -371,3 +371,21 @@ def test_a_region_is_used_again_by_the_next_process(tmp_path):
             assert os.stat(region).st_ino == before.st_ino
     finally:
         os.unlink(region)
+
+
+def test_a_region_that_its_vm_cuts_off_costs_its_module_alone(tmp_path):
+    """The machine has the file open for writing: reading what is not there any more ends the process."""
+    os.chmod(tmp_path, 0o755)
+    region = f"/dev/shm/sluice-test-{os.getpid()}"
+    try:
+        with Host(tmp_path, cut={"module": "echo", "region": region}, other={"module": "echo"}) as host:
+            other = host.client("other")
+            eventually(lambda: host.is_running("cut"))
+            size, process = os.stat(region).st_size, host.module("other")["pid"]
+            os.truncate(region, 0)
+            eventually(lambda: host.module("cut")["restarts"] > 0 and host.is_running("cut"))
+            assert "Bus error" in host.log() and os.stat(region).st_size == size
+            assert host.client("cut").ask("again") == "= again"
+            assert other.ask("here") == "= here" and host.module("other")["pid"] == process
+    finally:
+        os.unlink(region)
