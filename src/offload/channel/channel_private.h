@@ -120,9 +120,9 @@ struct channel_server {
 	pthread_t thread;
 	bool is_started;
 	int wake_fd; /* rung by `control_caller`, and to stop */
-	int machine; /* its socket, or CHANNEL_NO_FD */
-	int machine_doorbell_fd;
-	uint32_t stop; /* read by the thread */
+	struct channel_machine machine;
+	pthread_mutex_t machine_lock; /* of changing it, and of looking at it from elsewhere */
+	uint32_t stop;		      /* read by the thread */
 	struct log_source log;
 	char log_name[SLUICE_CHANNEL_NAME_BYTES + 16];
 };

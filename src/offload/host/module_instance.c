@@ -87,6 +87,7 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	config->connections_max = instance->description->connections;
 	config->handlers = &module_service_handlers;
 	config->listen_fd = config->region_fd = config->machine_listen_fd = -1;
+	config->machine = (struct channel_machine){-1, -1};
 	return config;
 }
 
@@ -100,7 +101,8 @@ static void give_to_group_of_vms(const char *path)
 			strerror(errno));
 }
 
-static int open_region(struct module_instance *instance, struct error *error)
+static int open_region(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	struct channel_server_config *config = add_server(instance);
@@ -114,6 +116,7 @@ static int open_region(struct module_instance *instance, struct error *error)
 	if (config->machine_listen_fd < 0)
 		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
 	give_to_group_of_vms(description->doorbell);
+	config->machine = *machine;
 	return 0;
 }
 
@@ -138,7 +141,8 @@ static int give_to_group(const struct module_description *description, struct er
 	return 0;
 }
 
-static int open_entrances(struct module_instance *instance, struct error *error)
+static int open_entrances(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	struct channel_server_config *config = add_server(instance);
@@ -150,10 +154,11 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 	result = give_to_group(description, error);
 	if (result < 0)
 		return result;
-	return *description->region ? open_region(instance, error) : 0;
+	return *description->region ? open_region(instance, machine, error) : 0;
 }
 
-static int open_all(struct module_instance *instance, struct error *error)
+static int open_all(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	int result = module_sandbox_make_directory(description, error);
@@ -163,7 +168,7 @@ static int open_all(struct module_instance *instance, struct error *error)
 	if (result == 0)
 		result = module_library_load(description->library, &instance->module, error);
 	if (result == 0)
-		result = open_entrances(instance, error);
+		result = open_entrances(instance, machine, error);
 	if (result == 0)
 		result = sidecore_make_restricted_ring(&instance->ring, error);
 	return result;
@@ -271,7 +276,8 @@ static void add_server_counters(
 	counters->broken += add.broken;
 }
 
-void module_instance_report(struct module_instance *instance, struct module_report *report)
+void module_instance_report(struct module_instance *instance, struct module_report *report,
+	struct channel_machine *machine)
 {
 	const struct module_service_counters *service = module_service_counters(instance->service);
 	eventfd_t answers;
@@ -280,6 +286,8 @@ void module_instance_report(struct module_instance *instance, struct module_repo
 	*report = (struct module_report){.kind = MODULE_ALIVE};
 	for (unsigned i = 0; i < instance->server_count; i++)
 		add_server_counters(instance->servers[i], &report->counters);
+	/* The region's server is the last: the socket's has no machine. */
+	*machine = channel_server_share_machine(instance->servers[instance->server_count - 1]);
 	report->counters.would_wait = counter_get(&service->would_wait);
 	report->counters.hung_up = counter_get(&service->hung_up);
 	report->counters.workers = worker_pool_worker_count(instance->workers);
@@ -350,7 +358,8 @@ static int start_servers(struct module_instance *instance, struct error *error)
 }
 
 int module_instance_start(struct module_description *description,
-	const struct gate_descriptors *gate, struct module_instance **instance, struct error *error)
+	const struct gate_descriptors *gate, const struct channel_machine *machine,
+	struct module_instance **instance, struct error *error)
 {
 	struct module_instance *made = calloc(1, sizeof *made);
 	int result;
@@ -362,7 +371,7 @@ int module_instance_start(struct module_description *description,
 	made->status_job.done = status_read;
 	pthread_mutex_init(&made->text_lock, NULL);
 	*instance = made;
-	result = open_all(made, error);
+	result = open_all(made, machine, error);
 	if (result == 0)
 		result = open_gate(made, gate, error);
 	if (result == 0)

@@ -129,18 +129,19 @@ static void begin(struct module_supervisor *supervisor)
 
 static int start(struct module_supervisor *supervisor)
 {
-	int cgroup_fd = limit(supervisor), result;
+	const struct module_inheritance inheritance = {
+		limit(supervisor), supervisor->gate, supervisor->reports.machine};
 	struct error error;
+	int result = module_process_start(supervisor->program, &supervisor->description,
+		&inheritance, &supervisor->process, &error);
 
-	result = module_process_start(supervisor->program, &supervisor->description, cgroup_fd,
-		supervisor->gate, &supervisor->process, &error);
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
+	if (inheritance.cgroup_fd >= 0)
+		close(inheritance.cgroup_fd);
 	if (result < 0) {
 		set_trouble(supervisor, error.message);
 		return result;
 	}
-	supervisor->reports = (struct module_reports){.has_begun = false};
+	module_reports_begin(&supervisor->reports);
 	supervisor->crime = NULL;
 	supervisor->is_asked_to_close = false;
 	supervisor->ping_at_ns = UINT64_MAX;
@@ -347,17 +348,10 @@ static bool wait_for_next(struct module_supervisor *supervisor)
 	supervisor->pause_ns *= 2;
 	if (supervisor->pause_ns > PAUSE_NS_MAX)
 		supervisor->pause_ns = PAUSE_NS_MAX;
-	return true;
-}
-
-static bool is_stopping(struct module_supervisor *supervisor)
-{
-	bool is_stopping;
-
 	pthread_mutex_lock(&supervisor->lock);
-	is_stopping = supervisor->is_stopping;
+	is_wanted = !supervisor->is_stopping;
 	pthread_mutex_unlock(&supervisor->lock);
-	return is_stopping;
+	return is_wanted;
 }
 
 static void end(struct module_supervisor *supervisor)
@@ -375,10 +369,11 @@ static void *supervise(void *argument)
 
 	do
 		run_once(supervisor);
-	while (wait_for_next(supervisor) && !is_stopping(supervisor));
+	while (wait_for_next(supervisor));
 	/* The process may not remove anything outside its directory. */
 	unlink(supervisor->description.socket);
 	unlink(supervisor->description.doorbell); /* empty is nothing */
+	module_reports_drop_machine(&supervisor->reports);
 	if (*supervisor->cgroup)
 		module_cgroup_remove(supervisor->cgroup);
 	end(supervisor);
@@ -398,6 +393,7 @@ static void init(struct module_supervisor *supervisor)
 	pthread_condattr_destroy(&monotonic);
 	supervisor->ended_fd = -1;
 	supervisor->pause_ns = PAUSE_NS_FIRST;
+	supervisor->reports.machine = (struct channel_machine){-1, -1};
 	supervisor->process = (struct module_process){.pid_fd = -1, .link = -1};
 }
 

@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../open_descriptors.h"
+#include "offload/host/link_packet.h"
 #include "offload/host/module_reports.h"
 
 static int ends[2];
@@ -14,12 +17,13 @@ static struct module_report report;
 
 static int open_link(void **state)
 {
-	reports = (struct module_reports){.has_begun = false};
+	reports = (struct module_reports){.machine = {-1, -1}};
 	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends);
 }
 
 static int close_link(void **state)
 {
+	module_reports_drop_machine(&reports);
 	close(ends[0]);
 	close(ends[1]);
 	return 0;
@@ -98,6 +102,56 @@ static void a_text_ends_and_can_be_printed(void **state)
 	assert_int_equal(strspn(report.text, "?"), sizeof report.text - 1);
 }
 
+/* ---- the machine ---- */
+
+static void answer_with(const int *fds, size_t count)
+{
+	const struct module_report said = {.kind = MODULE_ALIVE};
+
+	assert_true(module_reports_ping(&reports, ends[0], 1));
+	assert_int_equal(link_packet_send(ends[1], &said, sizeof said, fds, count), 0);
+	assert_int_equal(take(), MODULE_SAID_REPORT);
+}
+
+static void the_machine_is_that_of_the_last_answer(void **state)
+{
+	const int fds[] = {socket(AF_UNIX, SOCK_STREAM, 0), eventfd(0, 0)};
+	const unsigned before = open_descriptors();
+
+	for (unsigned i = 0; i < 10; i++) {
+		answer_with(fds, 2);
+		assert_true(reports.machine.socket >= 0 && reports.machine.doorbell >= 0);
+	}
+	assert_int_equal(open_descriptors(), before + 2);
+	module_reports_begin(&reports);
+	assert_true(reports.machine.socket >= 0);
+	answer_with(NULL, 0);
+	assert_int_equal(reports.machine.socket, -1);
+	assert_int_equal(open_descriptors(), before);
+	link_close_descriptors(fds, 2);
+}
+
+/* As many as fit, of any kind, with any packet. */
+static void descriptors_that_are_no_machine_are_not_kept(void **state)
+{
+	int fds[LINK_DESCRIPTORS_MAX];
+	const struct module_report unasked = {.kind = MODULE_ALIVE};
+	const unsigned before = open_descriptors();
+
+	for (size_t i = 0; i < LINK_DESCRIPTORS_MAX; i++)
+		fds[i] = STDIN_FILENO;
+	answer_with(fds, LINK_DESCRIPTORS_MAX);
+	answer_with(fds, 2);
+	answer_with(fds, 1);
+	assert_int_equal(reports.machine.socket, -1);
+	assert_int_equal(
+		link_packet_send(ends[1], &unasked, sizeof unasked, fds, LINK_DESCRIPTORS_MAX), 0);
+	assert_int_equal(take(), MODULE_SAID_NONSENSE);
+	assert_int_equal(link_packet_send(ends[1], fds, sizeof fds, fds, 2), 0);
+	assert_int_equal(take(), MODULE_SAID_NONSENSE);
+	assert_int_equal(open_descriptors(), before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_link, close_link)
 
 int main(void)
@@ -108,6 +162,8 @@ int main(void)
 		TEST(a_link_that_takes_no_more_pings_is_not_waited_for),
 		TEST(what_is_no_report_is_not_taken_for_one),
 		TEST(a_text_ends_and_can_be_printed),
+		TEST(the_machine_is_that_of_the_last_answer),
+		TEST(descriptors_that_are_no_machine_are_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
