@@ -61,8 +61,10 @@ class Region:
 
 
 class DatabaseGuest(Guest):
-    def __init__(self, socket, directory, region, name="database", memory="512M"):
-        super().__init__([RootDisk(), Disk(socket), region], directory, name, root="/dev/vda", memory=memory)
+    """`devices`: others that it has besides."""
+
+    def __init__(self, socket, directory, region, name="database", memory="512M", devices=()):
+        super().__init__([RootDisk(), Disk(socket), region, *devices], directory, name, root="/dev/vda", memory=memory)
 
     def start_server(self):
         self.run(f"serve-database {DATA_DEVICE}", limit_s=SERVER_LIMIT_S)

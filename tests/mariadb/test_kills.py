@@ -29,7 +29,7 @@ def kill(module, server, victim):
     if "module" in names:
         for process in processes:
             os.kill(process, signal.SIGKILL)
-    if "mariadbd" in names:
+    if "mariadbd" in names or "guest" in names:
         server.process.kill()
         server.process.wait()
     if "sluiced" in names:
@@ -44,7 +44,7 @@ def restart(module, server, names):
     elif "module" in names:
         time.sleep(0.1)
         module.wait()
-    if "mariadbd" in names:
+    if "mariadbd" in names or "guest" in names:
         server.start()
 
 
@@ -82,6 +82,7 @@ def test_a_kill_at_any_moment_costs_only_what_was_not_committed(machine):
             time.sleep(0.5)  # sessions that have lost the module find it again
         workload.stop()
         done[victim] += 1
-        print(f"kill {number + 1}: {victim}; {workload.counts}", flush=True)
         workload.verify()
-    print(f"SLUICE_SEED={SEED}: {sum(done.values())} kills ({dict(done)}), transactions: {workload.counts}")
+        print(f"kill {number + 1}: {victim}; {workload.counts}", flush=True)
+    print(f"SLUICE_SEED={SEED}: {sum(done.values())} kills ({dict(done)}), transactions: {workload.counts}, {dict(workload.kinds)}")
+    workload.see_that_kinds_were_mixed()

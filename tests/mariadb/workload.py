@@ -3,14 +3,21 @@
 Each client writes what it is about to do into its journal, which this process keeps, then does it. A transaction
 inserts its own number into `marks`, changes rows of its client, and adds to rows that all clients share. So from `marks`
 alone follows which of those whose answer never came were committed, and from the journal what every other row must be.
+
+Each kind of transaction has the same share: a client deals itself one of each, in any order, before it begins anew.
 """
 
+import collections
 import random
 import threading
+import time
 
 from server import Session
 
 DUPLICATE = 1062
+OF_LOCKS = {1205, 1213}  # time has run out; a deadlock
+PAUSE_S = 0.05  # of a client whose module is not there
+ROWS_AT_ONCE = 5
 CLIENTS = 4
 SHARED_ROWS = 8
 ROWS_MAX = 60  # of a client
@@ -27,8 +34,8 @@ OPEN, COMMITTED, UNDONE, UNKNOWN = "open", "committed", "undone", "unknown"
 class Transaction:
     """What the journal says of one: `rows` is what the client's rows are if it is committed, `added` what shared rows gain."""
 
-    def __init__(self, number, rows):
-        self.number, self.rows, self.added = number, rows, {}
+    def __init__(self, number, kind, rows):
+        self.number, self.kind, self.rows, self.added = number, kind, rows, {}
         self.outcome = OPEN
         self.xid = None
         self.is_prepared = False  # the answer to XA PREPARE has come
@@ -46,7 +53,7 @@ class Client(threading.Thread):
         super().__init__(name=f"client {number}")
         self.random = random.Random(f"{seed}/{number}/{begin}")
         self.server, self.number, self.rows, self.next = server, number, rows, begin
-        self.journal = []
+        self.journal, self.deck = [], []
         self.is_stopping = threading.Event()
         self.failure = None
 
@@ -63,10 +70,15 @@ class Client(threading.Thread):
     def is_unsure(self):
         return bool(self.journal) and self.journal[-1].outcome == UNKNOWN
 
+    def deal(self):
+        if not self.deck:
+            self.deck = self.random.sample(sorted(self.KINDS), len(self.KINDS))
+        return self.deck.pop()
+
     def transact(self, session):
-        transaction = Transaction(self.number * TRANSACTIONS_PER_CLIENT + self.next, dict(self.rows))
+        transaction = Transaction(self.number * TRANSACTIONS_PER_CLIENT + self.next, self.deal(), dict(self.rows))
         self.next += 1
-        if self.random.random() < 0.2:
+        if transaction.kind == "XA":
             transaction.xid = f"x{transaction.number}"
         self.journal.append(transaction)
         try:
@@ -78,7 +90,7 @@ class Client(threading.Thread):
 
     def do(self, session, transaction):
         self.answer(session, f"XA START '{transaction.xid}'" if transaction.xid else "BEGIN")
-        steps = [self.random.choice(self.STEPS) for _ in range(self.random.randint(1, 6))]
+        steps = [self.random.choice(self.KINDS[transaction.kind]) for _ in range(self.random.randint(1, 4))]
         steps.insert(self.random.randint(0, len(steps)), Client.mark)
         for step in steps:
             if not step(self, session, transaction):
@@ -129,8 +141,16 @@ class Client(threading.Thread):
         if session.error(sql):
             raise Lost
 
+    @staticmethod
+    def does(session, sql):
+        """Whether it is done. Where there is no module, others have had their turn when this one is tried again."""
+        error = session.error(sql)
+        if error and error not in OF_LOCKS:
+            time.sleep(PAUSE_S)
+        return not error
+
     def mark(self, session, transaction):
-        return not session.error(f"INSERT INTO marks VALUES ({transaction.number}, {self.number})")
+        return self.does(session, f"INSERT INTO marks VALUES ({transaction.number}, {self.number})")
 
     def any_row(self, transaction):
         return self.random.choice(sorted(transaction.rows)) if transaction.rows else None
@@ -140,25 +160,26 @@ class Client(threading.Thread):
         if len(transaction.rows) >= ROWS_MAX:
             return self.delete(session, transaction)
         new = {}
-        for i in range(self.random.randint(1, 5)):
+        for i in range(self.random.randint(1, ROWS_AT_ONCE)):
             number = self.random.randint(0, 9)
             new[first * 10 + i] = (f"{self.number}:{first * 10 + i}", number, number * 7, "n" * self.random.choice([0, 10, 3000]))
         new = {row: value for row, value in new.items() if row not in transaction.rows}
         if not new:
             return True
         values = ", ".join(f"({row}, {self.number}, '{name}', {kind}, {amount}, '{note}')" for row, (name, kind, amount, note) in new.items())
-        if session.error(f"INSERT INTO held VALUES {values}"):
+        if not self.does(session, f"INSERT INTO held VALUES {values}"):
             return False
         transaction.rows.update(new)
         return True
 
     def delete(self, session, transaction):
-        row = self.any_row(transaction)
-        if row is None:
+        rows = self.random.sample(sorted(transaction.rows), min(len(transaction.rows), self.random.randint(1, ROWS_AT_ONCE)))
+        if not rows:
             return True
-        if session.error(f"DELETE FROM held WHERE id = {row}"):
+        if not self.does(session, f"DELETE FROM held WHERE id IN ({', '.join(map(str, rows))})"):
             return False
-        del transaction.rows[row]
+        for row in rows:
+            del transaction.rows[row]
         return True
 
     def rename(self, session, transaction):
@@ -167,14 +188,14 @@ class Client(threading.Thread):
             return True
         _, kind, amount, note = transaction.rows[row]
         name = f"{self.number}:{row}:{self.random.randint(0, 10 ** 9)}"
-        if session.error(f"UPDATE held SET name = '{name}' WHERE id = {row}"):
+        if not self.does(session, f"UPDATE held SET name = '{name}' WHERE id = {row}"):
             return False
         transaction.rows[row] = (name, kind, amount, note)
         return True
 
     def raise_amounts(self, session, transaction):
         kind, amount = self.random.randint(0, 9), self.random.randint(1, 100)
-        if session.error(f"UPDATE held FORCE INDEX (client) SET amount = amount + {amount}, kind = (kind + 1) % 10 WHERE client = {self.number} AND kind = {kind}"):
+        if not self.does(session, f"UPDATE held FORCE INDEX (client) SET amount = amount + {amount}, kind = (kind + 1) % 10 WHERE client = {self.number} AND kind = {kind}"):
             return False
         for row, (name, old, before, note) in list(transaction.rows.items()):
             if old == kind:
@@ -193,18 +214,26 @@ class Client(threading.Thread):
     def change_and_undo(self, session, transaction):
         """A savepoint that is gone back to."""
         for sql in "SAVEPOINT here", f"UPDATE held SET amount = -1, name = CONCAT('undone ', id) WHERE client = {self.number}", "ROLLBACK TO here":
-            if session.error(sql):
+            if not self.does(session, sql):
                 return False
         return True
 
     def add_to_shared(self, session, transaction):
         row, amount = self.random.randint(1, SHARED_ROWS), self.random.randint(1, 1000)
-        if session.error(f"UPDATE shared SET amount = amount + {amount} WHERE id = {row}"):
+        if not self.does(session, f"UPDATE shared SET amount = amount + {amount} WHERE id = {row}"):
             return False
         transaction.added[row] = transaction.added.get(row, 0) + amount
         return True
 
-    STEPS = [insert, insert, insert, delete, rename, raise_amounts, repeat, change_and_undo, add_to_shared, add_to_shared]
+    KINDS = {
+        "inserts": [insert],
+        "updates": [rename, raise_amounts],
+        "deletes": [delete],
+        "several tables": [insert, delete, add_to_shared, add_to_shared],
+        "savepoints": [change_and_undo, insert, rename, delete],
+        "duplicates": [repeat],
+        "XA": [insert, rename, raise_amounts, delete, change_and_undo, add_to_shared],
+    }
 
 
 class Workload:
@@ -218,6 +247,7 @@ class Workload:
         self.shared = {row: 0 for row in range(1, SHARED_ROWS + 1)}
         self.marks = set()
         self.counts = {COMMITTED: 0, UNDONE: 0, UNKNOWN: 0, "prepared": 0}
+        self.kinds = collections.Counter()  # of those that are there
 
     def create(self):
         self.server.ask("DROP TABLE IF EXISTS held, shared, marks;" + SCHEMA)
@@ -253,6 +283,7 @@ class Workload:
             assert is_there or transaction.outcome != COMMITTED, f"transaction {transaction.number} was committed and is lost"
             assert not is_there or transaction.outcome != UNDONE, f"transaction {transaction.number} was undone and is there"
             if is_there:
+                self.kinds[transaction.kind] += 1
                 self.marks.add(transaction.number)
                 self.rows[client.number] = transaction.rows
                 for row, amount in transaction.added.items():
@@ -301,3 +332,8 @@ class Workload:
     def see_that_nothing_is_locked(self):
         self.server.ask("SET sluice_lock_wait_timeout = 10; BEGIN; SELECT COUNT(*) FROM held FOR UPDATE;"
                         "SELECT COUNT(*) FROM shared FOR UPDATE; SELECT COUNT(*) FROM marks FOR UPDATE; ROLLBACK")
+
+    def see_that_kinds_were_mixed(self):
+        """None is less than a third of what its share would be."""
+        total = sum(self.kinds.values())
+        assert total < 100 or min(self.kinds[kind] for kind in Client.KINDS) * 3 * len(Client.KINDS) >= total, self.kinds

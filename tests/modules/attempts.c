@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static int outcome(long result)
@@ -103,6 +104,48 @@ static int cut_a_file(void)
 	return outcome(truncate("/etc/hostname", 0));
 }
 
+static int follow_a_descriptor_through_proc(void)
+{
+	return outcome(open("/proc/self/fd/2", O_RDWR));
+}
+
+static int have_the_kernel_run_a_program(void)
+{
+	return outcome(open("/proc/sys/kernel/core_pattern", O_WRONLY));
+}
+
+static int hide_from_the_oom_killer(void)
+{
+	return outcome(open("/proc/self/oom_score_adj", O_WRONLY));
+}
+
+static int leave_its_cgroup(void)
+{
+	return outcome(mkdir("/sys/fs/cgroup/sluice-module-was-here", 0700));
+}
+
+static int link_a_file_of_others(void)
+{
+	return outcome(link("/etc/hostname", "/etc/sluice-module-was-here"));
+}
+
+static int rename_a_file_of_others(void)
+{
+	return outcome(rename("/etc/hostname", "/etc/sluice-module-was-here"));
+}
+
+static int open_a_file_by_its_handle(void)
+{
+	const struct file_handle handle = {.handle_bytes = 0};
+
+	return outcome(syscall(SYS_open_by_handle_at, AT_FDCWD, &handle, O_RDONLY));
+}
+
+static int change_the_root(void)
+{
+	return outcome(syscall(SYS_chroot, "."));
+}
+
 /* ---- the network, and other processes ---- */
 
 static int make_a_network_socket(void)
@@ -145,6 +188,55 @@ static int fork_a_process(void)
 	if (child == 0)
 		_exit(0);
 	return outcome(child);
+}
+
+static int fork_with_clone3(void)
+{
+	uint64_t arguments[8] = {0, 0, 0, 0, SIGCHLD};
+	long child = syscall(SYS_clone3, arguments, sizeof arguments);
+
+	if (child == 0)
+		_exit(0);
+	return outcome(child);
+}
+
+static int fork_by_its_old_name(void)
+{
+	long child = syscall(SYS_fork);
+
+	if (child == 0)
+		_exit(0);
+	return outcome(child);
+}
+
+static int execute_memory(void)
+{
+	char *const nothing[] = {NULL};
+	int fd = memfd_create("program", 0);
+
+	return outcome(syscall(SYS_execveat, fd, "", nothing, nothing, AT_EMPTY_PATH));
+}
+
+static int talk_to_the_hypervisor(void)
+{
+	return outcome(socket(AF_VSOCK, SOCK_STREAM, 0));
+}
+
+static int take_a_descriptor_of_its_parent(void)
+{
+	return outcome(syscall(SYS_pidfd_open, getppid(), 0));
+}
+
+static int enter_its_parents_namespaces(void)
+{
+	return outcome(setns(3, 0));
+}
+
+static int limit_its_parent(void)
+{
+	const struct rlimit none = {0, 0};
+
+	return outcome(syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, &none, NULL));
 }
 
 static int kill_parent(void)
@@ -199,6 +291,45 @@ static int use_a_keyring(void)
 	return outcome(syscall(SYS_keyctl, 0, -3, 0, 0, 0));
 }
 
+static int handle_page_faults(void)
+{
+	return outcome(syscall(SYS_userfaultfd, 0));
+}
+
+static int be_scheduled_first(void)
+{
+	const struct sched_param parameters = {.sched_priority = 99};
+
+	return outcome(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &parameters));
+}
+
+static int set_the_clock(void)
+{
+	const struct timespec past = {0, 0};
+
+	return outcome(syscall(SYS_clock_settime, CLOCK_REALTIME, &past));
+}
+
+static int share_memory_by_key(void)
+{
+	return outcome(syscall(SYS_shmget, 0x51, 4096, 0600 | 01000));
+}
+
+static int reach_ports(void)
+{
+	return outcome(syscall(SYS_iopl, 3));
+}
+
+static int load_a_kernel_module(void)
+{
+	return outcome(syscall(SYS_init_module, NULL, 0, ""));
+}
+
+static int restart_the_host(void)
+{
+	return outcome(syscall(SYS_reboot, 0, 0, 0, NULL));
+}
+
 static int make_memory_executable(void)
 {
 	void *memory = mmap(
@@ -235,6 +366,14 @@ const struct attempt attempts[] = {
 	{"make_a_device", make_a_device},
 	{"change_rights", change_rights},
 	{"cut_a_file", cut_a_file},
+	{"follow_a_descriptor_through_proc", follow_a_descriptor_through_proc},
+	{"have_the_kernel_run_a_program", have_the_kernel_run_a_program},
+	{"hide_from_the_oom_killer", hide_from_the_oom_killer},
+	{"leave_its_cgroup", leave_its_cgroup},
+	{"link_a_file_of_others", link_a_file_of_others},
+	{"rename_a_file_of_others", rename_a_file_of_others},
+	{"open_a_file_by_its_handle", open_a_file_by_its_handle},
+	{"change_the_root", change_the_root},
 	{"make_a_network_socket", make_a_network_socket},
 	{"make_a_unix_socket", make_a_unix_socket},
 	{"make_a_packet_socket", make_a_packet_socket},
@@ -242,6 +381,13 @@ const struct attempt attempts[] = {
 	{"connect_the_link", connect_the_link},
 	{"execute", execute},
 	{"fork_a_process", fork_a_process},
+	{"fork_with_clone3", fork_with_clone3},
+	{"fork_by_its_old_name", fork_by_its_old_name},
+	{"execute_memory", execute_memory},
+	{"talk_to_the_hypervisor", talk_to_the_hypervisor},
+	{"take_a_descriptor_of_its_parent", take_a_descriptor_of_its_parent},
+	{"enter_its_parents_namespaces", enter_its_parents_namespaces},
+	{"limit_its_parent", limit_its_parent},
 	{"kill_parent", kill_parent},
 	{"trace_parent", trace_parent},
 	{"read_parents_memory", read_parents_memory},
@@ -251,6 +397,13 @@ const struct attempt attempts[] = {
 	{"enter_a_namespace", enter_a_namespace},
 	{"load_a_program_into_the_kernel", load_a_program_into_the_kernel},
 	{"use_a_keyring", use_a_keyring},
+	{"handle_page_faults", handle_page_faults},
+	{"be_scheduled_first", be_scheduled_first},
+	{"set_the_clock", set_the_clock},
+	{"share_memory_by_key", share_memory_by_key},
+	{"reach_ports", reach_ports},
+	{"load_a_kernel_module", load_a_kernel_module},
+	{"restart_the_host", restart_the_host},
 	{"make_memory_executable", make_memory_executable},
 	{"type_into_the_terminal", type_into_the_terminal},
 	{"raise_own_limit", raise_own_limit},

@@ -88,6 +88,12 @@ def doorbells(host):
     return host.module("echo")["counters"]["doorbells"]
 
 
+def kill_module(host):
+    process = host.module("echo")["pid"]
+    os.kill(process, 9)
+    eventually(lambda: host.is_running("echo") and host.module("echo")["pid"] != process)
+
+
 def test_a_guest_rings_a_host_that_sleeps(host):
     with guest_with_doorbell(host) as guest:
         client = GuestsClient(guest)
@@ -112,9 +118,32 @@ def test_a_guest_goes_on_after_its_module_was_killed(host):
     with guest_with_doorbell(host) as guest:
         client = GuestsClient(guest)
         assert client.ask("hello") == "= hello"
-        os.kill(host.module("echo")["pid"], 9)
-        eventually(lambda: host.is_running("echo"))
+        kill_module(host)
         eventually(lambda: client.ask("again") == "= again")
+
+
+def test_a_guest_rings_the_next_module_when_its_own_was_killed(host):
+    with guest_with_doorbell(host) as guest:
+        client = GuestsClient(guest)
+        for text in ("one", "two", "three"):
+            eventually(lambda text=text: client.ask(text) == f"= {text}")
+            before = doorbells(host)
+            assert looks_while_idle(host) < LOOKS_MAX
+            assert client.ask(text) == f"= {text}"
+            assert doorbells(host) > before
+            kill_module(host)
+
+
+def test_a_guest_rings_the_next_module_when_its_own_was_restarted(host):
+    with guest_with_doorbell(host) as guest:
+        client = GuestsClient(guest)
+        assert client.ask("one") == "= one"
+        process = host.module("echo")["pid"]
+        host.does("module", "restart", "echo")
+        eventually(lambda: host.is_running("echo") and host.module("echo")["pid"] != process)
+        eventually(lambda: client.ask("two") == "= two")
+        assert looks_while_idle(host) < LOOKS_MAX
+        assert doorbells(host) > 0
 
 
 def test_the_next_guest_has_the_doorbell(host):

@@ -205,7 +205,7 @@ def test_a_module_that_hangs_is_killed_and_started_again(host):
     client, other = host.client("trouble"), host.client("echo")
     client.send("hang")
     assert other.ask("here") == "= here"
-    eventually(lambda: "does not answer" in host.log(), limit_s=60)
+    eventually(lambda: "did not answer" in host.log(), limit_s=60)
     assert client.answer().startswith("!")
     comes_back(client)
     assert other.ask("still here") == "= still here"
@@ -262,6 +262,14 @@ def test_a_module_that_cannot_open_says_why(tmp_path):
         eventually(lambda: "ecko.so: cannot open shared object file" in host.module("typo")["trouble"])
         eventually(lambda: host.module("what")["trouble"] == "there is no option 'colour'; there is 'wait'")
         assert host.end() == 0
+
+
+def test_a_module_has_its_share_of_processors_and_goes_first_when_memory_ends(host):
+    eventually(lambda: host.is_running("echo"))
+    process = host.module("echo")["pid"]
+    assert os.getsid(process) == process
+    with open(f"/proc/{process}/oom_score_adj") as file:
+        assert file.read() == "500\n"
 
 
 def test_a_process_locks_its_directory(host):
@@ -361,5 +369,23 @@ def test_a_region_is_used_again_by_the_next_process(tmp_path):
             assert host.client("echo").ask("hello") == "= hello"
             eventually(lambda: host.module("echo")["restarts"] == 1)
             assert os.stat(region).st_ino == before.st_ino
+    finally:
+        os.unlink(region)
+
+
+def test_a_region_that_its_vm_cuts_off_costs_its_module_alone(tmp_path):
+    """The machine has the file open for writing: reading what is not there any more ends the process."""
+    os.chmod(tmp_path, 0o755)
+    region = f"/dev/shm/sluice-test-{os.getpid()}"
+    try:
+        with Host(tmp_path, cut={"module": "echo", "region": region}, other={"module": "echo"}) as host:
+            other = host.client("other")
+            eventually(lambda: host.is_running("cut"))
+            size, process = os.stat(region).st_size, host.module("other")["pid"]
+            os.truncate(region, 0)
+            eventually(lambda: host.module("cut")["restarts"] > 0 and host.is_running("cut"))
+            assert "Bus error" in host.log() and os.stat(region).st_size == size
+            assert host.client("cut").ask("again") == "= again"
+            assert other.ask("here") == "= here" and host.module("other")["pid"] == process
     finally:
         os.unlink(region)

@@ -69,6 +69,7 @@ void channel_connection_close(struct channel_connection_server *connection, cons
 	tell_client(connection);
 	connection->reply = NULL;
 	connection->is_replying = false;
+	connection->message_bytes = 0; /* an unfinished one's memory is given back, too */
 	server->config.handlers->disconnected(connection);
 	try_to_finish(connection);
 }
@@ -83,6 +84,8 @@ void channel_connection_free(struct channel_connection_server *connection)
 void channel_connection_trimmed(struct channel_connection_server *connection)
 {
 	connection->is_trimming = false;
+	connection->server->message_bytes_held -=
+		connection->message_bytes_touched - CHANNEL_IDLE_BYTES;
 	__atomic_store_n(&connection->message_bytes_touched, CHANNEL_IDLE_BYTES, __ATOMIC_RELAXED);
 	sidecore_wake_poller(connection->server->config.sidecore, &connection->poller);
 	try_to_finish(connection);

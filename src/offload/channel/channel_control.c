@@ -118,7 +118,7 @@ static void set_events(struct control *control)
 					      : CHANNEL_NO_FD,
 			.events = POLLIN};
 	control->events[EVENT_MACHINE] =
-		(struct pollfd){.fd = server->machine, .events = POLLIN | POLLRDHUP};
+		(struct pollfd){.fd = server->machine.socket, .events = POLLIN | POLLRDHUP};
 	for (unsigned i = 0; i < server->config.connections_max; i++)
 		control->events[EVENT_FIRST_SOCKET + i] = (struct pollfd){
 			.fd = server->connections[i].socket, .events = POLLIN | POLLRDHUP};
@@ -181,7 +181,7 @@ static void end(struct channel_server *server)
 {
 	struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
 
-	channel_machine_hang_up(server);
+	channel_machine_let_go(server);
 	sidecore_call(server->config.sidecore, channel_stop_serving, server);
 	for (unsigned i = 0; i < server->config.connections_max; i++)
 		channel_socket_hang_up(&server->connections[i]);

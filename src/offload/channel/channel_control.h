@@ -17,6 +17,13 @@ void channel_socket_clean_up(struct channel_connection_server *connection);
 /* Likewise for the machine that a region is in; one at a time is let in. */
 bool channel_machine_accept(struct channel_server *server);
 void channel_machine_hang_up(struct channel_server *server);
+
+/* The server ends. Who has a copy of the socket goes on with it. */
+void channel_machine_let_go(struct channel_server *server);
+
+/* The machine of the configuration is here already. */
+void channel_machine_take_over(struct channel_server *server);
+
 void channel_machine_clean_up(struct channel_server *server);
 
 /* Can the one that is next be welcomed, or refused? */

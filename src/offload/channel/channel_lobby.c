@@ -180,7 +180,7 @@ void channel_lobby_set_doorbell(void *argument)
 	struct channel_server *server = argument;
 
 	server->doorbell = (struct doorbell){
-		.poller = &server->lobby, .fd = server->machine_doorbell_fd, .rang = doorbell_rang};
+		.poller = &server->lobby, .fd = server->machine.doorbell, .rang = doorbell_rang};
 	server->is_doorbell_watched = true;
 	sidecore_watch(server->config.sidecore, &server->doorbell);
 	show_doorbell(server, CHANNEL_PEER_HOST << 16);

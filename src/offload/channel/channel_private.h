@@ -110,18 +110,19 @@ struct channel_server {
 	bool is_forgetting;	       /* the connections of an earlier client */
 	bool has_finished;	       /* some connection */
 	bool is_lobby_parked;
-	struct doorbell doorbell; /* of all of them */
-	bool is_doorbell_watched; /* the sidecore still has it; others may read it */
-	bool is_rung;		  /* and nobody has looked yet for whom */
+	struct doorbell doorbell;  /* of all of them */
+	bool is_doorbell_watched;  /* the sidecore still has it; others may read it */
+	bool is_rung;		   /* and nobody has looked yet for whom */
+	size_t message_bytes_held; /* by all connections, beyond what an idle one keeps */
 	bool does_ring; /* the client that is here has rung it, through the machine that is here */
 
 	/* The control thread's. */
 	pthread_t thread;
 	bool is_started;
 	int wake_fd; /* rung by `control_caller`, and to stop */
-	int machine; /* its socket, or CHANNEL_NO_FD */
-	int machine_doorbell_fd;
-	uint32_t stop; /* read by the thread */
+	struct channel_machine machine;
+	pthread_mutex_t machine_lock; /* of changing it, and of looking at it from elsewhere */
+	uint32_t stop;		      /* read by the thread */
 	struct log_source log;
 	char log_name[SLUICE_CHANNEL_NAME_BYTES + 16];
 };

@@ -18,6 +18,24 @@ static void break_off(struct channel_connection_server *connection, const char *
 	channel_connection_close(connection, reason);
 }
 
+/* ---- memory of messages ---- */
+
+static size_t beyond_idle(size_t bytes)
+{
+	return bytes > CHANNEL_IDLE_BYTES ? bytes - CHANNEL_IDLE_BYTES : 0;
+}
+
+/* What a connection has touched is its own until it is given back, so it may be used again. */
+static bool has_memory_for(const struct channel_connection_server *connection, size_t bytes)
+{
+	const struct channel_server *server = connection->server;
+	const size_t touched = connection->message_bytes_touched;
+
+	return bytes <= touched ||
+	       server->message_bytes_held + beyond_idle(bytes) - beyond_idle(touched) <=
+		       server->config.messages_bytes_max;
+}
+
 /* ---- taking ---- */
 
 /* How many bytes there are to take. Returns false if that cannot be; the connection is closed then. */
@@ -44,6 +62,8 @@ static const char *find_fault(const struct channel_connection_server *connection
 	if (record->bytes >
 		connection->server->config.message_bytes_max - connection->message_bytes)
 		return "a message is longer than messages may be";
+	if (!has_memory_for(connection, connection->message_bytes + record->bytes))
+		return "the messages of all connections are longer than they may be together";
 	return NULL;
 }
 
@@ -81,6 +101,8 @@ static void note_use(struct channel_connection_server *connection)
 	connection->was_used = true;
 	if (connection->message_bytes <= before)
 		return;
+	connection->server->message_bytes_held +=
+		beyond_idle(connection->message_bytes) - beyond_idle(before);
 	__atomic_store_n(
 		&connection->message_bytes_touched, connection->message_bytes, __ATOMIC_RELAXED);
 	if (before <= CHANNEL_IDLE_BYTES && connection->message_bytes > CHANNEL_IDLE_BYTES)

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
-#include "offload/channel/channel_private.h"
+#include "offload/channel/channel_control.h"
 
 struct channel_server_config channel_server_config_default(void)
 {
@@ -20,10 +20,12 @@ struct channel_server_config channel_server_config_default(void)
 		.listen_fd = CHANNEL_NO_FD,
 		.region_fd = CHANNEL_NO_FD,
 		.machine_listen_fd = CHANNEL_NO_FD,
+		.machine = {CHANNEL_NO_FD, CHANNEL_NO_FD},
 		.connections_max = CHANNEL_CONNECTIONS_DEFAULT,
 		.request_ring_bytes = CHANNEL_REQUEST_RING_BYTES_DEFAULT,
 		.reply_ring_bytes = CHANNEL_REPLY_RING_BYTES_DEFAULT,
 		.message_bytes_max = CHANNEL_MESSAGE_BYTES_MAX_DEFAULT,
+		.messages_bytes_max = CHANNEL_MESSAGES_BYTES_MAX_DEFAULT,
 	};
 }
 
@@ -179,7 +181,8 @@ int channel_server_create(const struct channel_server_config *config,
 	if (!new_one)
 		return error_set(error, -ENOMEM, "channel '%s': no memory", config->name);
 	set_names(new_one, config);
-	new_one->machine = new_one->machine_doorbell_fd = CHANNEL_NO_FD;
+	new_one->machine = (struct channel_machine){CHANNEL_NO_FD, CHANNEL_NO_FD};
+	pthread_mutex_init(&new_one->machine_lock, NULL);
 	new_one->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (new_one->wake_fd < 0) {
 		result = error_set(error, -errno, "channel '%s': no eventfd: %s", config->name,
@@ -207,6 +210,7 @@ fail_connections:
 fail_region:
 	close(new_one->wake_fd);
 fail_eventfd:
+	pthread_mutex_destroy(&new_one->machine_lock);
 	free(new_one);
 	return result;
 }
@@ -222,6 +226,7 @@ int channel_server_start(struct channel_server *server, struct error *error)
 	if (result < 0)
 		return error_set(error, result, "channel '%s': no timer is left on its sidecore",
 			server->name);
+	channel_machine_take_over(server);
 	result = channel_control_start(server, error);
 	if (result < 0)
 		sidecore_call(server->config.sidecore, channel_stop_serving, server);
@@ -261,6 +266,7 @@ void channel_server_destroy(struct channel_server *server)
 	free_connections(server);
 	channel_memory_drop(&server->region);
 	close(server->wake_fd);
+	pthread_mutex_destroy(&server->machine_lock);
 	free(server);
 }
 

@@ -27,9 +27,15 @@
 #define CHANNEL_REQUEST_RING_BYTES_DEFAULT (64u << 10)
 #define CHANNEL_REPLY_RING_BYTES_DEFAULT (256u << 10)
 #define CHANNEL_MESSAGE_BYTES_MAX_DEFAULT (64u << 20)
+#define CHANNEL_MESSAGES_BYTES_MAX_DEFAULT (256u << 20)
 
 struct channel_server;
 struct channel_connection_server;
+
+/* The machine that a region is in: its connection, and the eventfd that it rings; both -1: there is none. */
+struct channel_machine {
+	int socket, doorbell;
+};
 
 /* What the owner does; all on the sidecore, none may wait. */
 struct channel_server_handlers {
@@ -69,10 +75,14 @@ struct channel_server_config {
 	int region_fd;
 	/* With region_fd: of channel_server_listen_for_machine, or -1: the VM has no doorbell. Owned by the caller. */
 	int machine_listen_fd;
+	/* Of channel_server_share_machine of the region's earlier server: it goes on, and is told nothing. The server owns it from its start on. */
+	struct channel_machine machine;
 	uint32_t connections_max;
 	uint32_t request_ring_bytes; /* a power of two, at least 4096 */
 	uint32_t reply_ring_bytes;   /* likewise */
 	uint32_t message_bytes_max;
+	uint64_t
+		messages_bytes_max; /* of memory for requests of all connections, beyond 64 KiB of each */
 	const struct channel_server_handlers *handlers;
 	void *context; /* for `connected` */
 };
@@ -131,10 +141,13 @@ int channel_server_create(const struct channel_server_config *config,
 int channel_server_start(struct channel_server *server, struct error *error);
 
 /*
- * Close all connections, wait until the owner has released them, and free the server. Clients find their connections reset. The
- * sidecore must run still. NULL is ignored.
+ * Close all connections, wait until the owner has released them, and free the server. Clients find their connections reset; a machine that
+ * was shared goes on. The sidecore must run still. NULL is ignored.
  */
 void channel_server_destroy(struct channel_server *server);
+
+/* Copies for whoever serves the region next, or -1, owned by the caller. They keep the connection open when this server ends. Any thread. */
+struct channel_machine channel_server_share_machine(struct channel_server *server);
 
 /* Any thread. */
 void channel_server_counters(

@@ -13,6 +13,9 @@
 #define MOUNT "/sys/fs/cgroup"
 #define DAEMON_LEAF "/daemon"
 #define CPU_PERIOD_US 100000u
+/* Threads: a worker for each connection of the socket and of the region, and the module's own. */
+#define THREADS_PER_CONNECTION 2u
+#define THREADS_MAX_BASE 256u
 
 const char *module_cgroup_mount(void)
 {
@@ -89,7 +92,7 @@ static void leave_leaf(char *path)
 
 static int divide(const char *base, struct error *error)
 {
-	return write_file(base, "/cgroup.subtree_control", "+cpu +memory", error);
+	return write_file(base, "/cgroup.subtree_control", "+cpu +memory +pids", error);
 }
 
 static int divide_own(const char *base, struct error *error)
@@ -133,9 +136,12 @@ static int limit(
 	const char *path, const struct module_description *description, struct error *error)
 {
 	char text[64];
-	int result = 0;
+	int result;
 
-	if (description->memory_bytes_max) {
+	snprintf(text, sizeof text, "%u",
+		THREADS_MAX_BASE + THREADS_PER_CONNECTION * description->connections);
+	result = write_file(path, "/pids.max", text, error);
+	if (result == 0 && description->memory_bytes_max) {
 		snprintf(text, sizeof text, "%llu",
 			(unsigned long long)description->memory_bytes_max);
 		result = write_file(path, "/memory.max", text, error);

@@ -3,7 +3,8 @@
  *
  * Theory of operation. Where systemd has given sluiced its cgroup to divide (Delegate=yes), sluiced moves into a leaf, "daemon", since
  * no cgroup may have both processes and limited children, and each module gets one beside it. Else root makes "sluice" at the
- * top, with a cgroup for each module. Others cannot.
+ * top, with a cgroup for each module. Others cannot. A module has one even if no limit was asked for: then it has
+ * its share of the processors, as large as any other's, and a bound on its threads.
  */
 #ifndef SLUICE_OFFLOAD_HOST_MODULE_CGROUP_H
 #define SLUICE_OFFLOAD_HOST_MODULE_CGROUP_H

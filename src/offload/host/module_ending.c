@@ -9,9 +9,8 @@ static void explain_signal(const struct module_ending *ending, char *text, size_
 {
 	int number = WTERMSIG(ending->status);
 
-	if (ending->was_killed)
-		snprintf(text, size, "did not %s in time, and was killed",
-			ending->was_asked_to_close ? "close" : "answer");
+	if (ending->crime)
+		snprintf(text, size, "%s, and was killed", ending->crime);
 	else if (number == SIGSYS)
 		snprintf(text, size,
 			"used a system call that its sandbox does not allow, and was ended; the "

@@ -6,9 +6,8 @@
 #include <stddef.h>
 
 struct module_ending {
-	int status; /* of waitpid(2) */
-	bool was_asked_to_close;
-	bool was_killed; /* since it did not do something in time */
+	int status;	   /* of waitpid(2) */
+	const char *crime; /* for which sluiced has killed it: "did not answer in time"; or NULL */
 	bool has_memory_limit;
 };
 

@@ -2,53 +2,62 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 
-_Static_assert(sizeof(struct gate_descriptors) == (GATE_SLOTS + 2) * sizeof(int),
+#include "offload/host/link_packet.h"
+
+#define GATE_DESCRIPTORS (GATE_SLOTS + 2)
+#define MACHINE_DESCRIPTORS 2
+
+_Static_assert(sizeof(struct gate_descriptors) == GATE_DESCRIPTORS * sizeof(int),
 	"descriptors go as they lie in memory");
-_Static_assert(GATE_SLOTS + 2 <= 253, "SCM_MAX_FD");
+_Static_assert(GATE_DESCRIPTORS + MACHINE_DESCRIPTORS <= LINK_DESCRIPTORS_MAX, "SCM_MAX_FD");
 
-union descriptors_message {
-	char bytes[CMSG_SPACE(sizeof(struct gate_descriptors))];
-	struct cmsghdr header; /* aligned as this is */
+struct packet {
+	struct module_description description;
+	bool has_gate, has_machine; /* in this order, their descriptors come with it */
 };
 
-int module_handover_send(
-	int link, const struct module_description *description, const struct gate_descriptors *gate)
+int module_handover_send(int link, const struct module_description *description,
+	const struct gate_descriptors *gate, const struct channel_machine *machine)
 {
-	struct iovec data = {(void *)description, sizeof *description};
-	union descriptors_message descriptors = {.header = {.cmsg_len = CMSG_LEN(sizeof *gate),
-							 .cmsg_level = SOL_SOCKET,
-							 .cmsg_type = SCM_RIGHTS}};
-	struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+	const struct packet packet = {*description, gate, machine->socket >= 0};
+	int fds[GATE_DESCRIPTORS + MACHINE_DESCRIPTORS];
+	size_t count = 0;
 
-	if (gate) {
-		memcpy(CMSG_DATA(&descriptors.header), gate, sizeof *gate);
-		message.msg_control = &descriptors;
-		message.msg_controllen = sizeof descriptors;
+	if (packet.has_gate) {
+		memcpy(fds, gate, sizeof *gate);
+		count = GATE_DESCRIPTORS;
 	}
-	return sendmsg(link, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (packet.has_machine) {
+		fds[count++] = machine->socket;
+		fds[count++] = machine->doorbell;
+	}
+	return link_packet_send(link, &packet, sizeof packet, fds, count);
 }
 
 int module_handover_receive(int link, struct module_description *description,
-	struct gate_descriptors *gate, struct error *error)
+	struct gate_descriptors *gate, struct channel_machine *machine, struct error *error)
 {
-	struct iovec data = {description, sizeof *description};
-	union descriptors_message descriptors;
-	struct msghdr message = {.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &descriptors,
-		.msg_controllen = sizeof descriptors};
-	ssize_t count = recvmsg(link, &message, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *header = count > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	struct packet packet;
+	int fds[GATE_DESCRIPTORS + MACHINE_DESCRIPTORS];
+	struct link_descriptors descriptors = {.fds = fds, .capacity = sizeof fds / sizeof *fds};
+	ssize_t bytes = link_packet_receive(link, &packet, sizeof packet, 0, &descriptors);
+	size_t at = 0;
 
 	memset(gate, -1, sizeof *gate);
-	if (count <= 0)
+	*machine = (struct channel_machine){-1, -1};
+	if (bytes <= 0)
 		return error_set(error, -EPROTO, "sluiced has gone");
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-		return error_set(error, -EPROTO, "what sluiced says is too long; restart it");
-	if (header && header->cmsg_len == CMSG_LEN(sizeof *gate))
-		memcpy(gate, CMSG_DATA(header), sizeof *gate);
-	return module_description_check(description, (size_t)count, error);
+	if (bytes != sizeof packet ||
+		descriptors.count != (packet.has_gate ? GATE_DESCRIPTORS : 0) +
+					     (packet.has_machine ? MACHINE_DESCRIPTORS : 0))
+		return error_set(error, -EPROTO, "sluiced is of another version; restart it");
+	if (packet.has_gate) {
+		memcpy(gate, fds, sizeof *gate);
+		at = GATE_DESCRIPTORS;
+	}
+	if (packet.has_machine)
+		*machine = (struct channel_machine){fds[at], fds[at + 1]};
+	*description = packet.description;
+	return module_description_check(description, sizeof *description, error);
 }

@@ -87,6 +87,7 @@ static struct channel_server_config *add_server(struct module_instance *instance
 	config->connections_max = instance->description->connections;
 	config->handlers = &module_service_handlers;
 	config->listen_fd = config->region_fd = config->machine_listen_fd = -1;
+	config->machine = (struct channel_machine){-1, -1};
 	return config;
 }
 
@@ -104,7 +105,8 @@ static int give_to_vms(
 	return result < 0 ? error_prefix(error, result, "doorbell: ") : 0;
 }
 
-static int open_region(struct module_instance *instance, struct error *error)
+static int open_region(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	const bool is_new = access(description->region, F_OK) < 0;
@@ -118,10 +120,12 @@ static int open_region(struct module_instance *instance, struct error *error)
 	config->machine_listen_fd = channel_server_listen_for_machine(description->doorbell, error);
 	if (config->machine_listen_fd < 0)
 		return error_prefix(error, config->machine_listen_fd, "doorbell: ");
+	config->machine = *machine;
 	return give_to_vms(description, is_new, error);
 }
 
-static int open_entrances(struct module_instance *instance, struct error *error)
+static int open_entrances(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	struct channel_server_config *config = add_server(instance);
@@ -134,10 +138,11 @@ static int open_entrances(struct module_instance *instance, struct error *error)
 		description->socket, description->group, MODULE_GROUP_DEFAULT, error);
 	if (result < 0)
 		return result;
-	return *description->region ? open_region(instance, error) : 0;
+	return *description->region ? open_region(instance, machine, error) : 0;
 }
 
-static int open_all(struct module_instance *instance, struct error *error)
+static int open_all(struct module_instance *instance, const struct channel_machine *machine,
+	struct error *error)
 {
 	const struct module_description *description = instance->description;
 	int result = module_sandbox_make_directory(description, error);
@@ -147,7 +152,7 @@ static int open_all(struct module_instance *instance, struct error *error)
 	if (result == 0)
 		result = module_library_load(description->library, &instance->module, error);
 	if (result == 0)
-		result = open_entrances(instance, error);
+		result = open_entrances(instance, machine, error);
 	if (result == 0)
 		result = sidecore_make_restricted_ring(&instance->ring, error);
 	return result;
@@ -255,7 +260,8 @@ static void add_server_counters(
 	counters->broken += add.broken;
 }
 
-void module_instance_report(struct module_instance *instance, struct module_report *report)
+void module_instance_report(struct module_instance *instance, struct module_report *report,
+	struct channel_machine *machine)
 {
 	const struct module_service_counters *service = module_service_counters(instance->service);
 	eventfd_t answers;
@@ -264,6 +270,8 @@ void module_instance_report(struct module_instance *instance, struct module_repo
 	*report = (struct module_report){.kind = MODULE_ALIVE};
 	for (unsigned i = 0; i < instance->server_count; i++)
 		add_server_counters(instance->servers[i], &report->counters);
+	/* The region's server is the last: the socket's has no machine. */
+	*machine = channel_server_share_machine(instance->servers[instance->server_count - 1]);
 	report->counters.would_wait = counter_get(&service->would_wait);
 	report->counters.hung_up = counter_get(&service->hung_up);
 	report->counters.workers = worker_pool_worker_count(instance->workers);
@@ -334,7 +342,8 @@ static int start_servers(struct module_instance *instance, struct error *error)
 }
 
 int module_instance_start(struct module_description *description,
-	const struct gate_descriptors *gate, struct module_instance **instance, struct error *error)
+	const struct gate_descriptors *gate, const struct channel_machine *machine,
+	struct module_instance **instance, struct error *error)
 {
 	struct module_instance *made = calloc(1, sizeof *made);
 	int result;
@@ -346,7 +355,7 @@ int module_instance_start(struct module_description *description,
 	made->status_job.done = status_read;
 	pthread_mutex_init(&made->text_lock, NULL);
 	*instance = made;
-	result = open_all(made, error);
+	result = open_all(made, machine, error);
 	if (result == 0)
 		result = open_gate(made, gate, error);
 	if (result == 0)

@@ -1,7 +1,8 @@
 /*
  * What sluiced and a module's process say to each other over their link, a socket of packets: first sluiced sends a
  * struct module_description and the process, when it serves or cannot, its first report; then sluiced sends pings, numbers, and the process
- * answers each with a report by way of its sidecore. When the link is closed, the process closes its module and ends.
+ * answers each with a report by way of its sidecore, and with the descriptors of the machine that its region is in, if one is there: sluiced
+ * keeps them for the next process. When the link is closed, the process closes its module and ends.
  */
 #ifndef SLUICE_OFFLOAD_HOST_MODULE_LINK_H
 #define SLUICE_OFFLOAD_HOST_MODULE_LINK_H

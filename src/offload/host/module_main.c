@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "offload/host/link_packet.h"
 #include "offload/host/module_handover.h"
 #include "offload/host/module_instance.h"
 
@@ -57,10 +58,15 @@ static void raise_limits(void)
 	}
 }
 
-static void send_report(const struct module_report *report)
+static void send_report(const struct module_report *report, const struct channel_machine *machine)
 {
-	if (send(MODULE_LINK_FD, report, sizeof *report, MSG_NOSIGNAL) < 0)
-		log_debug("the link takes no report: %s", strerror(errno));
+	const int fds[] = {machine->socket, machine->doorbell};
+	const size_t count = machine->socket < 0 ? 0 : 2;
+	int result = link_packet_send(MODULE_LINK_FD, report, sizeof *report, fds, count);
+
+	if (result < 0)
+		log_debug("the link takes no report: %s", strerror(-result));
+	link_close_descriptors(fds, count);
 }
 
 /* Returns false when the link is closed. */
@@ -77,6 +83,7 @@ static bool take_pings(struct module_instance *instance)
 static void serve(struct module_instance *instance, int signals)
 {
 	struct module_report report;
+	struct channel_machine machine;
 	struct pollfd fds[] = {
 		{MODULE_LINK_FD, POLLIN, 0},
 		{module_instance_answer_fd(instance), POLLIN, 0},
@@ -89,8 +96,8 @@ static void serve(struct module_instance *instance, int signals)
 		if (fds[0].revents && !take_pings(instance))
 			return;
 		if (fds[1].revents) {
-			module_instance_report(instance, &report);
-			send_report(&report);
+			module_instance_report(instance, &report, &machine);
+			send_report(&report, &machine);
 		}
 	}
 }
@@ -99,12 +106,15 @@ int main(int argc, char **argv)
 {
 	static struct module_description description;
 	static struct module_report report;
+	const struct channel_machine nobody = {-1, -1};
+	struct channel_machine machine;
 	struct gate_descriptors gate;
 	struct module_instance *instance;
 	struct error error;
 	int signals, result;
 
-	if (argc != 1 || module_handover_receive(MODULE_LINK_FD, &description, &gate, &error) < 0) {
+	if (argc != 1 || module_handover_receive(
+				 MODULE_LINK_FD, &description, &gate, &machine, &error) < 0) {
 		fprintf(stderr, "sluice-module: is run by sluiced%s%s\n", argc == 1 ? ": " : "",
 			argc == 1 ? error.message : "");
 		return EXIT_USAGE;
@@ -112,11 +122,11 @@ int main(int argc, char **argv)
 	raise_limits();
 	result = signals = open_signals(&error);
 	if (result >= 0)
-		result = module_instance_start(&description, &gate, &instance, &error);
+		result = module_instance_start(&description, &gate, &machine, &instance, &error);
 	report.kind = result < 0 ? MODULE_FAILED : MODULE_READY;
 	if (result < 0)
 		snprintf(report.text, sizeof report.text, "%s", error.message);
-	send_report(&report);
+	send_report(&report, &nobody);
 	if (result < 0)
 		return EXIT_FAILURE;
 	serve(instance, signals);

@@ -12,13 +12,28 @@
 #include "offload/host/module_link.h"
 
 #define EXIT_CANNOT_EXECUTE 127
+#define OOM_SCORE "500" /* of 1000 */
 
-/* Between fork and exec: nothing but system calls. */
+/* Of the kernel, when memory ends: what a tenant makes grow comes first, before the host's own. */
+static void offer_to_oom_killer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, OOM_SCORE, sizeof OOM_SCORE - 1) > 0)
+		close(fd);
+}
+
+/*
+ * Between fork and exec: nothing but system calls. A session of its own is one that the scheduler shares processors out to
+ * (sched(7), "The autogroup feature"), where there is no cgroup: else who has most threads had most.
+ */
 static void become(const char *program, int link, int cgroup_fd)
 {
 	char *const arguments[] = {(char *)program, NULL};
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	setsid();
+	offer_to_oom_killer();
 	if (cgroup_fd >= 0 && write(cgroup_fd, "0", 1) < 0)
 		_exit(EXIT_CANNOT_EXECUTE);
 	dup2(nothing, STDIN_FILENO);
@@ -47,23 +62,26 @@ static int watch(struct module_process *process)
 
 /* Each process has a gate of its own: what its predecessor shared with sluiced was anybody's. */
 static int tell(struct module_process *process, const struct module_description *description,
-	struct gate *gate)
+	const struct module_inheritance *inheritance)
 {
 	struct gate_descriptors descriptors;
 	struct error error;
 	int result;
 
-	if (!gate)
-		return module_handover_send(process->link, description, NULL);
-	result = gate_open(gate, &descriptors, &error);
+	if (!inheritance->gate)
+		return module_handover_send(
+			process->link, description, NULL, &inheritance->machine);
+	result = gate_open(inheritance->gate, &descriptors, &error);
 	if (result < 0)
 		return result;
-	process->gate = gate;
-	return module_handover_send(process->link, description, &descriptors);
+	process->gate = inheritance->gate;
+	return module_handover_send(
+		process->link, description, &descriptors, &inheritance->machine);
 }
 
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, struct gate *gate, struct module_process *process, struct error *error)
+	const struct module_inheritance *inheritance, struct module_process *process,
+	struct error *error)
 {
 	int ends[2], result;
 
@@ -76,14 +94,14 @@ int module_process_start(const char *program, const struct module_description *d
 	process->link = ends[0];
 	process->pid = fork();
 	if (process->pid == 0)
-		become(program, ends[1], cgroup_fd);
+		become(program, ends[1], inheritance->cgroup_fd);
 	result = process->pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (result < 0)
 		return fail(process, result, error);
 	result = watch(process);
 	if (result == 0)
-		result = tell(process, description, gate);
+		result = tell(process, description, inheritance);
 	if (result == 0)
 		return 0;
 	module_process_close_link(process);

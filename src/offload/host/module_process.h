@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "disk/gate.h"
+#include "offload/channel/channel_server.h"
 #include "offload/host/module_description.h"
 
 struct module_process {
@@ -14,15 +15,21 @@ struct module_process {
 	struct gate *gate; /* open while it lives; NULL: there is none */
 };
 
+/* What a process gets when it starts. */
+struct module_inheritance {
+	int cgroup_fd;			/* of module_cgroup_open, or -1 */
+	struct gate *gate;		/* that its I/O asks at; NULL: it goes ahead */
+	struct channel_machine machine; /* that its predecessor had; -1 in it: none */
+};
+
 /*
  * Start one, and tell it what it is to run. It ends when this thread does, if not before.
  *
- * @cgroup_fd: of module_cgroup_open, or -1
- * @gate: that its I/O asks at; NULL: it goes ahead
  * Returns 0, or a negative errno with the reason in `error`.
  */
 int module_process_start(const char *program, const struct module_description *description,
-	int cgroup_fd, struct gate *gate, struct module_process *process, struct error *error);
+	const struct module_inheritance *inheritance, struct module_process *process,
+	struct error *error);
 
 /* Have it close its module and end. */
 void module_process_close_link(struct module_process *process);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "offload/host/module_cgroup.h"
 #include "offload/host/module_ending.h"
 #include "offload/host/module_process.h"
+#include "offload/host/module_reports.h"
 
 #define PING_EVERY_NS (2 * NS_PER_S)
 #define ANSWER_NS_MAX (10 * NS_PER_S)
@@ -53,7 +53,8 @@ struct module_supervisor {
 	/* The thread's. */
 	struct module_process process;
 	char cgroup[PATH_MAX]; /* empty: none */
-	bool is_killed;	       /* since it did not answer */
+	struct module_reports reports;
+	const char *crime; /* for which it was killed, or NULL */
 	bool is_asked_to_close;
 	uint64_t asked; /* `questions` when the last ping was sent */
 	uint64_t ping_at_ns;
@@ -80,15 +81,6 @@ static void set_trouble(struct module_supervisor *supervisor, const char *text)
 	pthread_mutex_unlock(&supervisor->lock);
 }
 
-/* The process may be anybody's by now. */
-static void make_printable(char *text, size_t size)
-{
-	text[size - 1] = '\0';
-	for (; *text; text++)
-		if (*text != '\n' && (*text < ' ' || *text > '~'))
-			*text = '?';
-}
-
 static void take_answer(struct module_supervisor *supervisor, const struct module_report *report)
 {
 	pthread_mutex_lock(&supervisor->lock);
@@ -101,17 +93,19 @@ static void take_answer(struct module_supervisor *supervisor, const struct modul
 
 /* ---- starting ---- */
 
-/* A module without its limits is worth more than none. */
+/*
+ * A cgroup each, so that tenants share processors by module and not by thread, and none makes threads without end. A module without
+ * its limits is worth more than none.
+ */
 static int limit(struct module_supervisor *supervisor)
 {
 	const struct module_description *description = &supervisor->description;
+	const bool is_limited = description->memory_bytes_max || description->cpu_thousandths_max;
 	struct error error;
 	int fd;
 
-	if (!description->memory_bytes_max && !description->cpu_thousandths_max)
-		return -1;
 	fd = module_cgroup_make_own(description, supervisor->cgroup, &error);
-	if (fd < 0)
+	if (fd < 0 && is_limited)
 		log_warning("module '%s': runs without its limits of memory and CPU: %s",
 			description->name, error.message);
 	pthread_mutex_lock(&supervisor->lock);
@@ -135,18 +129,21 @@ static void begin(struct module_supervisor *supervisor)
 
 static int start(struct module_supervisor *supervisor)
 {
-	int cgroup_fd = limit(supervisor), result;
+	const struct module_inheritance inheritance = {
+		limit(supervisor), supervisor->gate, supervisor->reports.machine};
 	struct error error;
+	int result = module_process_start(supervisor->program, &supervisor->description,
+		&inheritance, &supervisor->process, &error);
 
-	result = module_process_start(supervisor->program, &supervisor->description, cgroup_fd,
-		supervisor->gate, &supervisor->process, &error);
-	if (cgroup_fd >= 0)
-		close(cgroup_fd);
+	if (inheritance.cgroup_fd >= 0)
+		close(inheritance.cgroup_fd);
 	if (result < 0) {
 		set_trouble(supervisor, error.message);
 		return result;
 	}
-	supervisor->is_killed = supervisor->is_asked_to_close = false;
+	module_reports_begin(&supervisor->reports);
+	supervisor->crime = NULL;
+	supervisor->is_asked_to_close = false;
 	supervisor->ping_at_ns = UINT64_MAX;
 	supervisor->deadline_ns = clock_now_ns() + START_NS_MAX;
 	set_state(supervisor, MODULE_STATE_STARTING);
@@ -186,20 +183,32 @@ static void alive(struct module_supervisor *supervisor, const struct module_repo
 	take_answer(supervisor, report);
 }
 
-static void take_report(struct module_supervisor *supervisor)
+static void end_process(struct module_supervisor *supervisor, const char *crime)
+{
+	log_error("module '%s': %s; its process is killed", supervisor->description.name, crime);
+	supervisor->crime = crime;
+	supervisor->deadline_ns = UINT64_MAX;
+	supervisor->ping_at_ns = UINT64_MAX;
+	kill(supervisor->process.pid, SIGKILL);
+}
+
+/* Returns false when there is nothing more. */
+static bool take_report(struct module_supervisor *supervisor)
 {
 	static void (*const handlers[])(
 		struct module_supervisor * supervisor, const struct module_report *report) = {
 		[MODULE_READY] = ready, [MODULE_FAILED] = failed, [MODULE_ALIVE] = alive};
 	struct module_report report;
-	ssize_t count = recv(supervisor->process.link, &report, sizeof report, MSG_DONTWAIT);
+	enum module_said said =
+		module_reports_take(&supervisor->reports, supervisor->process.link, &report);
 
-	if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR))
+	if (said == MODULE_SAID_REPORT)
+		handlers[report.kind](supervisor, &report);
+	if (said == MODULE_SAID_NONSENSE)
+		end_process(supervisor, "said what nobody has asked for");
+	if (said == MODULE_SAID_NONSENSE || said == MODULE_SAID_END)
 		begin_closing(supervisor, clock_now_ns());
-	if (count != sizeof report || report.kind >= sizeof handlers / sizeof *handlers)
-		return;
-	make_printable(report.text, sizeof report.text);
-	handlers[report.kind](supervisor, &report);
+	return said == MODULE_SAID_REPORT;
 }
 
 static void ping(struct module_supervisor *supervisor, uint64_t now_ns)
@@ -209,9 +218,7 @@ static void ping(struct module_supervisor *supervisor, uint64_t now_ns)
 	pthread_mutex_lock(&supervisor->lock);
 	number = supervisor->asked = supervisor->questions;
 	pthread_mutex_unlock(&supervisor->lock);
-	if (send(supervisor->process.link, &number, sizeof number, MSG_DONTWAIT | MSG_NOSIGNAL) <
-			0 &&
-		errno == EPIPE)
+	if (!module_reports_ping(&supervisor->reports, supervisor->process.link, number))
 		return;
 	supervisor->ping_at_ns = now_ns + PING_EVERY_NS;
 	if (supervisor->deadline_ns == UINT64_MAX)
@@ -238,16 +245,11 @@ static void wake_up(struct module_supervisor *supervisor, uint64_t now_ns)
 
 static void keep_time(struct module_supervisor *supervisor, uint64_t now_ns)
 {
-	if (now_ns >= supervisor->deadline_ns) {
-		log_error("module '%s': %s; its process is killed", supervisor->description.name,
-			supervisor->process.link < 0 ? "does not close" : "does not answer");
-		supervisor->is_killed = true;
-		supervisor->deadline_ns = UINT64_MAX;
-		supervisor->ping_at_ns = UINT64_MAX;
-		kill(supervisor->process.pid, SIGKILL);
-	} else if (now_ns >= supervisor->ping_at_ns && supervisor->process.link >= 0) {
+	if (now_ns >= supervisor->deadline_ns)
+		end_process(supervisor, supervisor->process.link < 0 ? "did not close in time"
+								     : "did not answer in time");
+	else if (now_ns >= supervisor->ping_at_ns && supervisor->process.link >= 0)
 		ping(supervisor, now_ns);
-	}
 }
 
 static int timeout_ms(const struct module_supervisor *supervisor, uint64_t now_ns)
@@ -292,13 +294,12 @@ static void explain(struct module_supervisor *supervisor, int status)
 {
 	const struct module_ending ending = {
 		.status = status,
-		.was_asked_to_close = supervisor->is_asked_to_close,
-		.was_killed = supervisor->is_killed,
+		.crime = supervisor->crime,
 		.has_memory_limit = supervisor->description.memory_bytes_max != 0,
 	};
 	char text[ERROR_MESSAGE_BYTES];
 
-	if (ending.was_asked_to_close && !ending.was_killed)
+	if (supervisor->is_asked_to_close && !supervisor->crime)
 		return;
 	if (!WIFSIGNALED(status) && *supervisor->status.trouble)
 		return;
@@ -315,8 +316,10 @@ static void run_once(struct module_supervisor *supervisor)
 	if (start(supervisor) < 0)
 		return;
 	watch(supervisor);
-	while (supervisor->process.link >= 0)
-		take_report(supervisor);
+	/* Others may have its end of the link, and never close it. */
+	while (supervisor->process.link >= 0 && take_report(supervisor))
+		;
+	module_process_close_link(&supervisor->process);
 	status = module_process_reap(&supervisor->process);
 	explain(supervisor, status);
 	if (clock_now_ns() - started_at_ns >= GOOD_RUN_NS)
@@ -345,17 +348,10 @@ static bool wait_for_next(struct module_supervisor *supervisor)
 	supervisor->pause_ns *= 2;
 	if (supervisor->pause_ns > PAUSE_NS_MAX)
 		supervisor->pause_ns = PAUSE_NS_MAX;
-	return true;
-}
-
-static bool is_stopping(struct module_supervisor *supervisor)
-{
-	bool is_stopping;
-
 	pthread_mutex_lock(&supervisor->lock);
-	is_stopping = supervisor->is_stopping;
+	is_wanted = !supervisor->is_stopping;
 	pthread_mutex_unlock(&supervisor->lock);
-	return is_stopping;
+	return is_wanted;
 }
 
 static void end(struct module_supervisor *supervisor)
@@ -373,10 +369,11 @@ static void *supervise(void *argument)
 
 	do
 		run_once(supervisor);
-	while (wait_for_next(supervisor) && !is_stopping(supervisor));
+	while (wait_for_next(supervisor));
 	/* The process may not remove anything outside its directory. */
 	unlink(supervisor->description.socket);
 	unlink(supervisor->description.doorbell); /* empty is nothing */
+	module_reports_drop_machine(&supervisor->reports);
 	if (*supervisor->cgroup)
 		module_cgroup_remove(supervisor->cgroup);
 	end(supervisor);
@@ -396,6 +393,7 @@ static void init(struct module_supervisor *supervisor)
 	pthread_condattr_destroy(&monotonic);
 	supervisor->ended_fd = -1;
 	supervisor->pause_ns = PAUSE_NS_FIRST;
+	supervisor->reports.machine = (struct channel_machine){-1, -1};
 	supervisor->process = (struct module_process){.pid_fd = -1, .link = -1};
 }
 

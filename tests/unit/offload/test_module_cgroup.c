@@ -12,8 +12,10 @@
 #include "offload/host/module_cgroup.h"
 
 static char mount_path[64];
-static const struct module_description description = {
-	.name = "db", .memory_bytes_max = 1ull << 30, .cpu_thousandths_max = 1500};
+static const struct module_description description = {.name = "db",
+	.connections = 64,
+	.memory_bytes_max = 1ull << 30,
+	.cpu_thousandths_max = 1500};
 
 static void add_directory(const char *name)
 {
@@ -73,6 +75,8 @@ static void add_module(const char *base)
 	add_file(name);
 	snprintf(name, sizeof name, "%s/module-db/cpu.max", base);
 	add_file(name);
+	snprintf(name, sizeof name, "%s/module-db/pids.max", base);
+	add_file(name);
 	snprintf(name, sizeof name, "%s/module-db/cgroup.procs", base);
 	add_file(name);
 }
@@ -90,10 +94,11 @@ static void root_makes_a_tree_of_its_own(void **state)
 	add_file("/sluice/cgroup.subtree_control");
 	add_module("/sluice");
 	assert_int_equal(module_cgroup_make(mount_path, "/user", &description, path, NULL), 0);
-	assert_file("/cgroup.subtree_control", "+cpu +memory");
-	assert_file("/sluice/cgroup.subtree_control", "+cpu +memory");
+	assert_file("/cgroup.subtree_control", "+cpu +memory +pids");
+	assert_file("/sluice/cgroup.subtree_control", "+cpu +memory +pids");
 	assert_file("/sluice/module-db/memory.max", "1073741824");
 	assert_file("/sluice/module-db/cpu.max", "150000 100000");
+	assert_file("/sluice/module-db/pids.max", "384");
 	fd = module_cgroup_open(path);
 	assert_true(fd >= 0);
 	close(fd);
@@ -114,7 +119,7 @@ static void what_systemd_has_delegated_is_divided(void **state)
 	assert_int_equal(
 		module_cgroup_make(mount_path, "/sluiced.service", &description, path, NULL), 0);
 	assert_file("/sluiced.service/daemon/cgroup.procs", "0");
-	assert_file("/sluiced.service/cgroup.subtree_control", "+cpu +memory");
+	assert_file("/sluiced.service/cgroup.subtree_control", "+cpu +memory +pids");
 	assert_file("/sluiced.service/module-db/memory.max", "1073741824");
 	/* By now it is in the leaf. */
 	assert_int_equal(

@@ -76,6 +76,32 @@ static void all_attempts_are_denied(void **state)
 			fail_msg("%s is not denied", attempt->name);
 }
 
+/* One that whoever else writes there has left. */
+static int follow_links(void)
+{
+	char link_path[PATH_MAX + 64];
+
+	snprintf(link_path, sizeof link_path, "%s/link", description.directory);
+	return open(link_path, O_RDONLY) >= 0 ? 0 : errno;
+}
+
+static void a_symbolic_link_in_its_directory_leads_nowhere(void **state)
+{
+	static const char *const targets[] = {
+		"/etc/passwd", "/", "/proc/self/mem", "../..", "/dev/zero"};
+	char link_path[PATH_MAX + 64];
+	int status;
+
+	snprintf(link_path, sizeof link_path, "%s/link", description.directory);
+	for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+		assert_int_equal(symlink(targets[i], link_path), 0);
+		status = in_sandbox(follow_links);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), EACCES);
+		assert_int_equal(unlink(link_path), 0);
+	}
+}
+
 /* ---- what it may ---- */
 
 static int in_directory(const char *name, char path[PATH_MAX + 64])
@@ -163,6 +189,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			all_attempts_are_denied, make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(a_symbolic_link_in_its_directory_leads_nowhere,
+			make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(
 			files_of_its_own_can_be_kept, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(

@@ -99,6 +99,33 @@ static void nonsense_on_the_link_is_not_believed(void **state)
 	unlink(path);
 }
 
+static void a_process_that_talks_unasked_is_killed(void **state)
+{
+	char path[64];
+	struct module_supervisor *supervisor =
+		supervise_script("while :; do echo nonsense >&3; done", path);
+
+	await_restarts(supervisor, 2);
+	assert_string_equal(status.trouble, "said what nobody has asked for, and was killed");
+	module_supervisor_destroy(supervisor);
+	unlink(path);
+}
+
+/* As a client is that a process which was broken into has sent its descriptor to. */
+static void a_link_that_others_keep_open_holds_up_nobody(void **state)
+{
+	char path[64], command[192];
+	struct module_supervisor *supervisor =
+		supervise_script("sleep 1000 & echo $! >>$0.others; exit 3", path);
+
+	await_restarts(supervisor, 2);
+	assert_string_equal(status.trouble, "ended with status 3");
+	module_supervisor_destroy(supervisor);
+	snprintf(command, sizeof command, "kill $(cat %s.others); rm %s.others", path, path);
+	assert_int_equal(system(command), 0);
+	unlink(path);
+}
+
 static void stopping_does_not_wait_for_the_pause(void **state)
 {
 	struct module_supervisor *supervisor = supervise("/bin/false");
@@ -115,6 +142,8 @@ int main(void)
 		cmocka_unit_test_setup(a_program_that_is_not_there_is_named, set_up),
 		cmocka_unit_test_setup(a_signal_is_named, set_up),
 		cmocka_unit_test_setup(nonsense_on_the_link_is_not_believed, set_up),
+		cmocka_unit_test_setup(a_process_that_talks_unasked_is_killed, set_up),
+		cmocka_unit_test_setup(a_link_that_others_keep_open_holds_up_nobody, set_up),
 		cmocka_unit_test_setup(stopping_does_not_wait_for_the_pause, set_up),
 	};
 
