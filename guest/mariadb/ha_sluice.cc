@@ -137,11 +137,8 @@ static bool is_writing(enum thr_lock_type type)
 	return type >= TL_WRITE_ALLOW_WRITE;
 }
 
-/* Reads whose result is written: what replays the statement elsewhere must find the same rows. */
-static bool is_read_for_write(THD *thd, enum thr_lock_type type)
+static bool writes_what_it_reads(THD *thd)
 {
-	if (type != TL_READ_NO_INSERT || thd_tx_isolation(thd) < ISO_REPEATABLE_READ)
-		return false;
 	switch (thd_sql_command(thd)) {
 	case SQLCOM_INSERT_SELECT:
 	case SQLCOM_REPLACE_SELECT:
@@ -156,12 +153,19 @@ static bool is_read_for_write(THD *thd, enum thr_lock_type type)
 	}
 }
 
+/* What replays the statement elsewhere must find the same rows. */
+static bool is_read_for_replay(THD *thd, enum thr_lock_type type)
+{
+	return type == TL_READ_NO_INSERT && thd_tx_isolation(thd) >= ISO_REPEATABLE_READ &&
+	       writes_what_it_reads(thd);
+}
+
 static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
 {
 	if (is_writing(type))
 		return STORE_EXCLUSIVE;
 	if (type == TL_READ_WITH_SHARED_LOCKS || type == TL_READ_SKIP_LOCKED ||
-		is_read_for_write(thd, type))
+		is_read_for_replay(thd, type))
 		return STORE_SHARED;
 	return 0;
 }
@@ -182,6 +186,25 @@ THR_LOCK_DATA **ha_sluice::store_lock(THD *thd, THR_LOCK_DATA **to, enum thr_loc
 	return to;
 }
 
+/* A transaction that is one SELECT is as serial as its snapshot. */
+static bool is_read_to_stay(THD *thd)
+{
+	return thd_tx_isolation(thd) == ISO_SERIALIZABLE &&
+	       (thd_test_options(thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN) ||
+		       writes_what_it_reads(thd));
+}
+
+/*
+ * From REPEATABLE READ on, a statement that locks the rows it finds keeps others from inserting what it would have found, too: who comes from
+ * InnoDB counts on that there. Rows that are left out because others have them are no answer that could stay the same.
+ */
+unsigned ha_sluice::range_flag(THD *thd) const
+{
+	return lock_flags && !skip_flags && thd_tx_isolation(thd) >= ISO_REPEATABLE_READ
+		       ? STORE_RANGE
+		       : 0;
+}
+
 int ha_sluice::enter(THD *thd)
 {
 	int error;
@@ -192,9 +215,9 @@ int ha_sluice::enter(THD *thd)
 	if ((error = session_enter(session)) || (error = share->open(session, &handle)))
 		return error;
 	writes = &session->writes[share];
-	if (!lock_flags && thd_tx_isolation(thd) == ISO_SERIALIZABLE &&
-		thd_test_options(thd, OPTION_NOT_AUTOCOMMIT | OPTION_BEGIN))
+	if (!lock_flags && is_read_to_stay(thd))
 		lock_flags = STORE_SHARED;
+	lock_flags |= range_flag(thd);
 	session->is_locking |= lock_flags != 0;
 	return 0;
 }

@@ -110,6 +110,7 @@ private:
 	uint32_t space_of(uint index) const;
 
 	int enter(THD *thd);
+	unsigned range_flag(THD *thd) const;
 	unsigned read_flags() const;
 	shared_table *get_share(const char *path);
 
@@ -191,7 +192,7 @@ private:
 	std::vector<size_t> batch_rows;	 /* the number of each row's first change */
 	std::vector<std::string> batch_records; /* each row, if several wait */
 	int64_t batch_row_count = 0, copied_rows = 0;
-	bool has_insert = false; /* one of them may be a duplicate */
+	bool has_new_key = false; /* that the row was not found by */
 	bool is_bulk = false, is_copy = false, is_duplicate_expected = false;
 	uint duplicate_key = MAX_KEY;
 	std::string entry, other_entry, primary, other_primary, row, value;

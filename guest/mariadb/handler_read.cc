@@ -266,10 +266,11 @@ int ha_sluice::index_end()
 	return 0;
 }
 
-/* Locks are taken by scans, which lock what is there and nothing else. */
+/* Looking it up locks a key that is not there, too; a scan may lock what is there and nothing else. */
 bool ha_sluice::is_whole_primary(key_part_map parts) const
 {
-	return active_index == table_share->primary_key && !lock_flags &&
+	return active_index == table_share->primary_key &&
+	       (!lock_flags || (lock_flags & STORE_RANGE)) &&
 	       parts == make_prev_keypart_map(keys[active_index]->parts());
 }
 

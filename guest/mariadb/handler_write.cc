@@ -76,7 +76,7 @@ int ha_sluice::add_row(const std::string &key, bool is_insert)
 		is_insert ? store_batch_insert(&batch, 0, store_bytes_of(key), store_bytes_of(row))
 			  : store_batch_put(&batch, 0, store_bytes_of(key), store_bytes_of(row));
 
-	has_insert |= is_insert;
+	has_new_key |= is_insert;
 	if (status == 0)
 		batch_indexes.push_back(has_primary_key() ? table_share->primary_key : MAX_KEY);
 	return status;
@@ -93,7 +93,7 @@ int ha_sluice::add_entry(uint index, const std::string &key, bool is_unique, con
 				     store_bytes_of(value))
 			   : store_batch_put(&batch, space_of(index), store_bytes_of(key),
 				     store_bytes_of(value));
-	has_insert |= is_unique;
+	has_new_key |= is_unique;
 	if (status == 0)
 		batch_indexes.push_back(index);
 	return status;
@@ -148,6 +148,7 @@ int ha_sluice::add_index_update(uint index, const uchar *old_record, const std::
 			       : add_entry(index, entry, false, new_primary);
 	status = store_batch_delete(&batch, space_of(index), store_bytes_of(other_entry));
 	batch_indexes.resize(batch.change_count, MAX_KEY);
+	has_new_key = true;
 	return status ? status : add_entry(index, entry, is_unique, new_primary);
 }
 
@@ -175,7 +176,7 @@ int ha_sluice::begin_batch()
 	batch_rows.clear();
 	batch_records.clear();
 	batch_row_count = 0;
-	has_insert = false;
+	has_new_key = false;
 	if (!session->client)
 		return HA_ERR_NO_CONNECTION; /* the write before has lost it */
 	return session_error(session, store_batch_begin(&batch, session->client, &handle));
@@ -231,10 +232,11 @@ int ha_sluice::bulk_write()
 
 /*
  * Changes of a row that is locked wait for nobody, unless for one who has locked one of its index's entries and waits for the row: a deadlock.
+ * A key that is not there yet is another matter: it may be a duplicate, or in an interval that somebody has read.
  */
 bool ha_sluice::may_post() const
 {
-	return !has_insert && (lock_flags & STORE_EXCLUSIVE);
+	return !has_new_key && (lock_flags & STORE_EXCLUSIVE);
 }
 
 bool ha_sluice::may_wait_for_more() const

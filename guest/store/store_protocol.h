@@ -12,7 +12,8 @@
  * request's flags say, and ends by COMMIT, ROLLBACK, PREPARE (then it belongs to nobody, until a COMMIT_XID or ROLLBACK_XID) or with the
  * connection. Reads see what it has written. Without lock, they read a snapshot: of the first read of the transaction, or
  * with STORE_FRESH of this request; with a lock they read what is committed last, and nobody else locks or writes that key until the
- * transaction ends. Writes lock, too. Waiting for a lock ends by getting it, by a deadlock, or by time. After STORE_DEADLOCK the
+ * transaction ends, whether or not it is there. A locking scan with STORE_RANGE locks whatever is between the range's beginning and the last row of
+ * its answer (or the range's end), so that nobody else inserts there, either. Writes lock, too. Waiting for a lock ends by getting it, by a deadlock, or by time. After STORE_DEADLOCK the
  * transaction is rolled back as a whole; after any other status what the request would have done is undone, no more.
  *
  * Posting. A client may send requests before it has the answers to earlier ones. What follows must not be done if one that it did
@@ -24,7 +25,7 @@
 
 #include <stdint.h>
 
-#define STORE_PROTOCOL_VERSION 2
+#define STORE_PROTOCOL_VERSION 3
 #define STORE_NAME_BYTES_MAX 1024
 #define STORE_SPACES_MAX 130u /* of a table: MariaDB has at most 64 indexes (128 when built so) */
 #define STORE_KEY_BYTES_MAX 8192u
@@ -80,6 +81,8 @@ enum store_flag {
 		256, /* SCAN of an index: the rows, too (locked with it); entries whose row is gone are left out */
 	STORE_KEYS_ONLY = 512, /* SCAN: values are not sent (but rows are, with STORE_WITH_ROWS) */
 	STORE_POSTED = 1024,   /* if it fails, the transaction fails: see above */
+	STORE_RANGE =
+		2048, /* SCAN with a lock: lock the keys between those that are found, too; not with STORE_SKIP_LOCKED */
 };
 
 enum store_status {

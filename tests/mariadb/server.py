@@ -86,6 +86,23 @@ class Session:
         self.close()
 
 
+def lock_waits(server):
+    """How often anybody has waited for a lock."""
+    return int(re.search(r"lock waits: (\d+)", "\n".join(server.ask("SHOW ENGINE SLUICE STATUS"))).group(1))
+
+
+def send_and_wait(server, session, sql):
+    """Until it waits for a lock."""
+    before = lock_waits(server)
+    session.send(sql)
+    while lock_waits(server) == before:
+        pass
+
+
+def connection_id(session):
+    return session.ask("SELECT CONNECTION_ID()")[0]
+
+
 def give_to_user(path):
     account = pwd.getpwnam(USER)
     os.chown(path, account.pw_uid, account.pw_gid)
@@ -179,6 +196,7 @@ class Server:
         self.directory, self.options = str(directory), options
         self.data, self.socket = self.path("data"), self.path("mariadb.sock")
         self.channel = channel
+        self.environment = None  # or another one than ours
         self.process = None
 
     def path(self, name):
@@ -208,7 +226,7 @@ class Server:
                 [os.path.join(SERVER, "sbin", "mariadbd"), *first, f"--user={USER}", f"--datadir={self.data}",
                  f"--basedir={SERVER}", f"--lc-messages-dir={SERVER}/share/mysql", f"--character-sets-dir={SERVER}/share/mysql/charsets",
                  f"--socket={self.socket}", "--skip-networking", f"--pid-file={self.path('mariadbd.pid')}",
-                 *plugin, "--innodb-buffer-pool-size=64M", *self.options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                 *plugin, "--innodb-buffer-pool-size=64M", *self.options], env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_until(lambda: answers(self.socket), self.process, self.log)
         return self
 

@@ -1,9 +1,7 @@
 """KILL ends what waits, and nobody else notices; a wait ends by itself after sluice_lock_wait_timeout."""
 
-import re
-
 import pytest
-from server import Session
+from server import Session, connection_id, send_and_wait
 
 LOCK_WAIT_TIMEOUT, INTERRUPTED = 1205, 1317
 
@@ -12,23 +10,6 @@ LOCK_WAIT_TIMEOUT, INTERRUPTED = 1205, 1317
 def numbers(table):
     table.ask("CREATE TABLE t (a INT PRIMARY KEY, b INT, KEY (b)) ENGINE=SLUICE; INSERT INTO t SELECT seq, seq FROM seq_1_to_200")
     return table
-
-
-def lock_waits(server):
-    """How often anybody has waited for a lock."""
-    return int(re.search(r"lock waits: (\d+)", "\n".join(server.ask("SHOW ENGINE SLUICE STATUS"))).group(1))
-
-
-def send_and_wait(server, session, sql):
-    """Until it waits for a lock."""
-    before = lock_waits(server)
-    session.send(sql)
-    while lock_waits(server) == before:
-        pass
-
-
-def connection_id(session):
-    return session.ask("SELECT CONNECTION_ID()")[0]
 
 
 def test_kill_query_ends_a_wait_for_a_lock_and_its_statement_alone(numbers):

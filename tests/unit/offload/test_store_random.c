@@ -180,13 +180,21 @@ static void step_delete(struct model_client *model)
 	model->written.value[key] = ABSENT;
 }
 
-static void append_expected(const struct model_client *model, unsigned key, char *text, size_t size)
+static void append_expected(int value, unsigned key, char *text, size_t size)
 {
 	const size_t length = strlen(text);
-	const int value = model_read(model, key);
 
 	if (value != ABSENT)
 		snprintf(text + length, size - length, "%s%02u=%d", length ? " " : "", key, value);
+}
+
+static void set_bounds(struct store_range *range, unsigned lower, unsigned upper,
+	char lower_text[16], char upper_text[16])
+{
+	snprintf(lower_text, 16, "%s", key_text(lower));
+	snprintf(upper_text, 16, "%s", key_text(upper));
+	range->lower = text_bytes(lower_text);
+	range->upper = text_bytes(upper_text);
 }
 
 static void step_scan(struct model_client *model)
@@ -195,15 +203,50 @@ static void step_scan(struct model_client *model)
 	struct store_range range = {.handle = table, .rows_max = below(4)};
 	char expected[1024] = "", lower_text[16], upper_text[16];
 
-	snprintf(lower_text, sizeof lower_text, "%s", key_text(lower));
-	snprintf(upper_text, sizeof upper_text, "%s", key_text(upper));
-	range.lower = text_bytes(lower_text);
-	range.upper = text_bytes(upper_text);
+	set_bounds(&range, lower, upper, lower_text, upper_text);
 	range.flags = below(2) ? STORE_BACKWARD : 0;
 	model_take_snapshot(model);
-	for (unsigned i = lower; i < upper; i++)
-		append_expected(model, range.flags ? upper - 1 - (i - lower) : i, expected,
-			sizeof expected);
+	for (unsigned i = lower; i < upper; i++) {
+		const unsigned key = range.flags ? upper - 1 - (i - lower) : i;
+
+		append_expected(model_read(model, key), key, expected, sizeof expected);
+	}
+	assert_string_equal(fixture_scan(model->client, &range), expected);
+}
+
+static bool model_lock_all(struct model_client *model, unsigned lower, unsigned upper)
+{
+	const struct model_client before = *model;
+
+	for (unsigned key = lower; key < upper; key++) {
+		if (!model_lock(model, key)) {
+			*model = before;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* With what is between the rows; the interval is locked as one. */
+static void step_scan_locked(struct model_client *model)
+{
+	const unsigned lower = below(KEYS), upper = lower + below(6);
+	struct store_range range = {.handle = table};
+	char expected[1024] = "", lower_text[16], upper_text[16];
+
+	set_bounds(&range, lower, upper, lower_text, upper_text);
+	range.flags = STORE_EXCLUSIVE | STORE_RANGE | (below(2) ? STORE_BACKWARD : 0);
+	if (!model_lock_all(model, lower, upper < KEYS ? upper : KEYS)) {
+		assert_string_equal(
+			fixture_scan(model->client, &range), store_status_text(STORE_LOCK_TIMEOUT));
+		return;
+	}
+	for (unsigned i = lower; i < upper; i++) {
+		const unsigned key = range.flags & STORE_BACKWARD ? upper - 1 - (i - lower) : i;
+
+		if (key < KEYS)
+			append_expected(model_latest(model, key), key, expected, sizeof expected);
+	}
 	assert_string_equal(fixture_scan(model->client, &range), expected);
 }
 
@@ -289,8 +332,8 @@ static void step_reopen(struct model_client *model)
 
 static void (*const steps[])(struct model_client *model) = {step_get, step_get, step_get_locked,
 	step_put, step_put, step_put, step_insert, step_insert, step_delete, step_delete, step_scan,
-	step_scan, step_savepoint, step_savepoint, step_savepoint_rollback, step_savepoint_release,
-	step_commit, step_rollback, step_prepare, step_reopen};
+	step_scan, step_scan_locked, step_savepoint, step_savepoint, step_savepoint_rollback,
+	step_savepoint_release, step_commit, step_rollback, step_prepare, step_reopen};
 
 static void random_requests_do_what_the_model_does(void **state)
 {

@@ -46,16 +46,18 @@ static int perform(struct call *call, const struct operation *operation)
 }
 
 /* What a request that fails has locked is given up again, unless it looked for what is not there. */
-static void undo(struct call *call, int outcome, struct lock_hold *newest)
+static void keep_or_undo(struct call *call, int outcome, struct lock_hold *newest)
 {
 	struct transaction *transaction = call->session->transaction;
 
-	if (!transaction || outcome == STORE_OK || outcome == STORE_NOT_FOUND)
+	if (!transaction)
 		return;
-	if (outcome == STORE_DEADLOCK)
+	if (outcome == STORE_OK || outcome == STORE_NOT_FOUND)
+		lock_keep_ranges(transaction->locks, &transaction->owner);
+	else if (outcome == STORE_DEADLOCK)
 		transaction_reset(transaction);
 	else
-		lock_release(transaction->locks, &transaction->owner, newest);
+		lock_undo(transaction->locks, &transaction->owner, newest);
 }
 
 static enum module_result complete(
@@ -99,7 +101,7 @@ static enum module_result run(struct call *call, const struct operation *operati
 	struct lock_hold *newest = transaction ? transaction->owner.newest : NULL;
 	int outcome = perform(call, operation);
 
-	undo(call, outcome, newest);
+	keep_or_undo(call, outcome, newest);
 	if (outcome == OUTCOME_MALFORMED)
 		return MODULE_HANG_UP;
 	if (outcome == OUTCOME_WOULD_WAIT && !call->may_wait)
@@ -219,17 +221,34 @@ bool call_lock_mode(const struct call *call, enum lock_mode *mode)
 	return call_has(call, STORE_SHARED | STORE_EXCLUSIVE);
 }
 
+/* For how long the request may wait for a lock, where it may wait. */
+static uint32_t lock_timeout_ms(const struct call *call)
+{
+	return call_has(call, STORE_NO_WAIT | STORE_SKIP_LOCKED)
+		       ? 0
+		       : call->request.request.lock_timeout_ms;
+}
+
+/* A lock that was not waited for here, but would be elsewhere. */
+static int lock_outcome(const struct call *call, int outcome)
+{
+	return outcome == STORE_LOCK_TIMEOUT && lock_timeout_ms(call) && !call->may_wait
+		       ? OUTCOME_WOULD_WAIT
+		       : outcome;
+}
+
 int call_lock(struct call *call, struct bytes key, enum lock_mode mode, struct lock_hold **hold)
 {
-	const uint32_t timeout_ms = call_has(call, STORE_NO_WAIT | STORE_SKIP_LOCKED)
-					    ? 0
-					    : call->request.request.lock_timeout_ms;
-	const int outcome = transaction_lock(call->session->transaction, key, mode,
-		call->may_wait ? timeout_ms : 0, hold, &call->explanation);
+	return lock_outcome(call,
+		transaction_lock(call->session->transaction, key, mode,
+			call->may_wait ? lock_timeout_ms(call) : 0, hold, &call->explanation));
+}
 
-	if (outcome == STORE_LOCK_TIMEOUT && timeout_ms && !call->may_wait)
-		return OUTCOME_WOULD_WAIT;
-	return outcome;
+int call_lock_range(struct call *call, const struct interval *interval, enum lock_mode mode)
+{
+	return lock_outcome(
+		call, transaction_lock_range(call->session->transaction, interval, mode,
+			      call->may_wait ? lock_timeout_ms(call) : 0, &call->explanation));
 }
 
 /* Returns false if the transaction has written nothing there. */

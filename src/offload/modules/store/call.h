@@ -95,6 +95,9 @@ bool call_lock_mode(const struct call *call, enum lock_mode *mode);
 /* Lock a key for the session's transaction. Returns an outcome. */
 int call_lock(struct call *call, struct bytes key, enum lock_mode mode, struct lock_hold **hold);
 
+/* The same for an interval of keys. */
+int call_lock_range(struct call *call, const struct interval *interval, enum lock_mode mode);
+
 /*
  * The value of a key as the session's transaction sees it, with that snapshot. `*pinned` is to be destroyed unless it is NULL.
  * Returns an outcome: STORE_NOT_FOUND.

@@ -1,38 +1,55 @@
 /*
- * Locks of keys, shared or exclusive, which transactions keep until they end.
+ * Locks of keys and of intervals of keys, shared or exclusive, which transactions keep until they end.
  *
- * Theory of operation. A lock exists while somebody has it or waits for it. Who waits stands in a queue and is given the lock by
- * whoever makes way, in order of arrival, but for those who have it shared and want it exclusive: they go first, since they are
- * in everybody's way. Before it waits, an owner looks whether those it would wait for wait, in the end, for itself: then it is
- * told so, and the cycle never closes. One mutex guards it all, and is held for a few hundred instructions.
+ * Theory of operation. A lock is of an interval; that of a key is one of the interval that has this key and no other. Two are in each
+ * other's way if they overlap, have different owners, and one is exclusive. So who has an interval keeps others from writing, and thereby
+ * from inserting, wherever in it. Of keys there are many, and they are found by a hash; the keys that are locked are kept in order, too,
+ * from the first interval on that anybody asks for, so that who has none to do with intervals pays one branch for them.
+ *
+ * Who waits stands in a queue and is given the lock by whoever makes way, in order of arrival, with two exceptions. Those who have a key
+ * shared and want it exclusive go first, since they are in everybody's way. And where there are intervals, nobody stands behind one
+ * who waits for what it has itself: that would be a deadlock by order alone. Before it waits, an owner looks whether those it would wait
+ * for wait, in the end, for itself: then it is told so, and the cycle never closes. One mutex guards it all, and is held for a few hundred
+ * instructions, but for the first interval ever, for which all keys are put in order.
  */
 #ifndef SLUICE_STORE_LOCK_TABLE_H
 #define SLUICE_STORE_LOCK_TABLE_H
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "arena.h"
 #include "base/key_map.h"
-#include "message.h"
+#include "interval_tree.h"
 
 enum lock_mode {
 	LOCK_SHARED,
 	LOCK_EXCLUSIVE,
 };
 
+TAILQ_HEAD(lock_waiter_list, lock_waiter);
+TAILQ_HEAD(lock_range_list, lock_range);
+
 struct lock_table {
 	pthread_mutex_t mutex;
-	struct key_map locks;
+	struct key_map locks;		 /* of keys */
+	struct interval_tree keys;	 /* the same in order, if `has_order` */
+	struct interval_tree ranges;	 /* intervals that owners have */
+	struct lock_waiter_list waiting; /* in order of arrival */
+	size_t range_count, waiting_range_count;
+	bool has_order;
 	struct budget *budget;
+	uint64_t arrivals;
 	uint64_t search; /* number of the search for a cycle */
 	uint64_t waits, deadlocks, timeouts;
 };
 
 struct lock;
+struct lock_range;
 struct lock_waiter;
 
-/* A lock that an owner has. */
+/* A lock of a key that an owner has. */
 struct lock_hold {
 	struct lock *lock;
 	struct lock_owner *owner;
@@ -52,7 +69,8 @@ struct lock_interrupt {
 
 struct lock_owner {
 	struct lock_hold *newest;
-	uint64_t bytes; /* of its locks */
+	struct lock_range_list ranges; /* first those that are not kept yet */
+	uint64_t bytes;		       /* of its locks */
 	struct lock_waiter *waiter;
 	struct lock_interrupt *interrupt; /* or NULL: nobody does that */
 	/* For searches: */
@@ -61,6 +79,12 @@ struct lock_owner {
 };
 
 int lock_table_init(struct lock_table *table, struct budget *budget);
+
+static inline void lock_owner_init(struct lock_owner *owner)
+{
+	*owner = (struct lock_owner){.newest = NULL};
+	TAILQ_INIT(&owner->ranges);
+}
 
 /* Nobody has a lock any more. */
 void lock_table_destroy(struct lock_table *table);
@@ -76,8 +100,24 @@ void lock_table_destroy(struct lock_table *table);
 int lock_acquire(struct lock_table *table, struct lock_owner *owner, struct bytes key,
 	enum lock_mode mode, uint32_t timeout_ms, struct lock_hold **hold);
 
-/* Give up all locks that were acquired after `oldest`; NULL: all. One that was had before and became exclusive since stays so. */
-void lock_release(struct lock_table *table, struct lock_owner *owner, struct lock_hold *oldest);
+/*
+ * Lock an interval: all its keys, whether or not they are there. As lock_acquire; one that is empty, or is the owner's already, takes
+ * nothing.
+ */
+int lock_acquire_range(struct lock_table *table, struct lock_owner *owner,
+	const struct interval *interval, enum lock_mode mode, uint32_t timeout_ms);
+
+/* Keep the intervals acquired since the last call: from now on lock_undo leaves them. Those that touch become one. */
+void lock_keep_ranges(struct lock_table *table, struct lock_owner *owner);
+
+/*
+ * Give up the locks of keys that were acquired after `oldest` (NULL: all) and the intervals that were not kept. A lock that was had before and
+ * became exclusive since stays so.
+ */
+void lock_undo(struct lock_table *table, struct lock_owner *owner, struct lock_hold *oldest);
+
+/* Give up all. */
+void lock_release(struct lock_table *table, struct lock_owner *owner);
 
 /* End the wait, if there is one, and those to come. Any thread. */
 void lock_interrupt(struct lock_table *table, struct lock_interrupt *interrupt);
@@ -91,7 +131,7 @@ static inline bool lock_interrupt_is_set(const struct lock_interrupt *interrupt)
 }
 
 struct lock_counts {
-	uint64_t locks, waits, deadlocks, timeouts;
+	uint64_t locks, ranges, waits, deadlocks, timeouts;
 };
 
 void lock_table_count(struct lock_table *table, struct lock_counts *counts);

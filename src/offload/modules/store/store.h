@@ -43,7 +43,7 @@ struct session {
 	int failure; /* the status of a posted request that has failed, until the transaction's end; or STORE_OK */
 	struct explanation failure_explanation;
 	rocksdb_readoptions_t *read_options[2]; /* that must not wait, that may */
-	struct key_buffer key, lower, upper, row;
+	struct key_buffer key, lower, upper, row, bound;
 	struct lock_interrupt interrupt;
 	uint64_t cancel_key;
 	TAILQ_ENTRY(session) link;

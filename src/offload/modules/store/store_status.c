@@ -61,6 +61,7 @@ static void add_locks(struct text *text, struct lock_table *locks)
 
 	lock_table_count(locks, &counts);
 	add_line(text, "locks", counts.locks);
+	add_line(text, "locked intervals", counts.ranges);
 	add_line(text, "lock waits", counts.waits);
 	add_line(text, "lock time-outs", counts.timeouts);
 	add_line(text, "deadlocks", counts.deadlocks);

@@ -15,6 +15,7 @@ struct transaction *transaction_create(const struct transaction_environment *env
 	transaction->dictionary = environment->dictionary;
 	transaction->locks = environment->locks;
 	transaction->bytes_max = environment->bytes_max;
+	lock_owner_init(&transaction->owner);
 	write_set_init(&transaction->writes, environment->budget);
 	return transaction;
 }
@@ -22,7 +23,7 @@ struct transaction *transaction_create(const struct transaction_environment *env
 void transaction_reset(struct transaction *transaction)
 {
 	write_set_clear(&transaction->writes);
-	lock_release(transaction->locks, &transaction->owner, NULL);
+	lock_release(transaction->locks, &transaction->owner);
 	if (transaction->snapshot)
 		rocksdb_release_snapshot(transaction->database->db, transaction->snapshot);
 	transaction->snapshot = NULL;
@@ -105,6 +106,13 @@ static int outcome_of(int error, struct explanation *explanation)
 	return explain(explanation, found->outcome, "%s", found->text);
 }
 
+/* With so many bytes more. */
+static bool is_full(const struct transaction *transaction, size_t bytes)
+{
+	return transaction->owner.bytes + transaction->writes.arena.allocated_bytes + bytes >
+	       transaction->bytes_max;
+}
+
 static int too_big(const struct transaction *transaction, struct explanation *explanation)
 {
 	return explain(explanation, STORE_TOO_BIG,
@@ -118,10 +126,21 @@ int transaction_lock(struct transaction *transaction, struct bytes key, enum loc
 {
 	int error;
 
-	if (transaction->owner.bytes + transaction->writes.arena.allocated_bytes >
-		transaction->bytes_max)
+	if (is_full(transaction, 0))
 		return too_big(transaction, explanation);
 	error = lock_acquire(transaction->locks, &transaction->owner, key, mode, timeout_ms, hold);
+	return error ? outcome_of(error, explanation) : STORE_OK;
+}
+
+int transaction_lock_range(struct transaction *transaction, const struct interval *interval,
+	enum lock_mode mode, uint32_t timeout_ms, struct explanation *explanation)
+{
+	int error;
+
+	if (is_full(transaction, 0))
+		return too_big(transaction, explanation);
+	error = lock_acquire_range(
+		transaction->locks, &transaction->owner, interval, mode, timeout_ms);
 	return error ? outcome_of(error, explanation) : STORE_OK;
 }
 
@@ -130,8 +149,7 @@ int transaction_reserve(
 {
 	int error;
 
-	if (transaction->owner.bytes + transaction->writes.arena.allocated_bytes + bytes >
-		transaction->bytes_max)
+	if (is_full(transaction, bytes))
 		return too_big(transaction, explanation);
 	error = write_set_reserve(&transaction->writes, bytes);
 	return error ? outcome_of(error, explanation) : STORE_OK;

@@ -61,6 +61,10 @@ int transaction_keep(struct transaction *transaction, struct generation *generat
 int transaction_lock(struct transaction *transaction, struct bytes key, enum lock_mode mode,
 	uint32_t timeout_ms, struct lock_hold **hold, struct explanation *explanation);
 
+/* Lock an interval of the database's keys; as transaction_lock. */
+int transaction_lock_range(struct transaction *transaction, const struct interval *interval,
+	enum lock_mode mode, uint32_t timeout_ms, struct explanation *explanation);
+
 /* Make room for changes of that many bytes. Returns an outcome: STORE_TOO_BIG, STORE_BUSY. */
 int transaction_reserve(
 	struct transaction *transaction, size_t bytes, struct explanation *explanation);
