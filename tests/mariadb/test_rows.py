@@ -137,6 +137,16 @@ def test_auto_increment_ends_as_by_innodb(table, column):
         assert table.ask("SELECT * FROM t ORDER BY a") == table.ask("SELECT * FROM u ORDER BY a"), statement
 
 
+def test_auto_increment_changes_its_step_as_by_innodb(table):
+    for name, engine in ("t", "SLUICE"), ("u", "InnoDB"):
+        table.ask(f"CREATE TABLE {name} (a INT AUTO_INCREMENT PRIMARY KEY) ENGINE={engine}; SET auto_increment_increment = 300, auto_increment_offset = 200;"
+                  f"INSERT INTO {name} VALUES (NULL), (NULL), (NULL); SET auto_increment_increment = 50; INSERT INTO {name} VALUES (NULL), (NULL);"
+                  f"SET auto_increment_increment = 1; INSERT INTO {name} VALUES (NULL)")
+    assert table.ask("SELECT * FROM t") == table.ask("SELECT * FROM u") == ["200", "500", "800", "1100", "1150", "1200"]
+    made = [table.ask(f"SHOW CREATE TABLE {name}")[0].partition(" ENGINE=")[2].partition(" DEFAULT")[0] for name in ("t", "u")]
+    assert made == ["SLUICE AUTO_INCREMENT=1201", "InnoDB AUTO_INCREMENT=1201"]
+
+
 def test_bits_that_are_a_key_can_be_changed(table):
     table.ask("CREATE TABLE t (a BIT(8) PRIMARY KEY, b BIT(3), KEY (b)) ENGINE=SLUICE; INSERT INTO t VALUES (0, 1), (10, 2), (20, 3);"
               "UPDATE IGNORE t SET a = 0 WHERE a = 10; UPDATE t SET a = 30, b = 4 WHERE a = 20")
