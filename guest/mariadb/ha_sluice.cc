@@ -137,10 +137,13 @@ static bool is_writing(enum thr_lock_type type)
 	return type >= TL_WRITE_ALLOW_WRITE;
 }
 
-/* Reads whose result is written: what replays the statement elsewhere must find the same rows. */
-static bool is_read_for_write(THD *thd, enum thr_lock_type type)
+/*
+ * Reads whose result is written are of what is there now, which stays: what is copied and then deleted is the same, and what replays the
+ * statement elsewhere finds the same rows. READ COMMITTED promises neither.
+ */
+static bool is_read_for_write(THD *thd)
 {
-	if (type != TL_READ_NO_INSERT || thd_tx_isolation(thd) < ISO_REPEATABLE_READ)
+	if (thd_tx_isolation(thd) < ISO_REPEATABLE_READ)
 		return false;
 	switch (thd_sql_command(thd)) {
 	case SQLCOM_INSERT_SELECT:
@@ -161,7 +164,7 @@ static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
 	if (is_writing(type))
 		return STORE_EXCLUSIVE;
 	if (type == TL_READ_WITH_SHARED_LOCKS || type == TL_READ_SKIP_LOCKED ||
-		is_read_for_write(thd, type))
+		is_read_for_write(thd))
 		return STORE_SHARED;
 	return 0;
 }
