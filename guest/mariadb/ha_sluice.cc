@@ -146,8 +146,11 @@ static bool is_read_for_write(THD *thd)
 	if (thd_tx_isolation(thd) < ISO_REPEATABLE_READ)
 		return false;
 	switch (thd_sql_command(thd)) {
+	case SQLCOM_INSERT:
 	case SQLCOM_INSERT_SELECT:
+	case SQLCOM_REPLACE:
 	case SQLCOM_REPLACE_SELECT:
+	case SQLCOM_LOAD:
 	case SQLCOM_UPDATE:
 	case SQLCOM_UPDATE_MULTI:
 	case SQLCOM_DELETE:

@@ -54,7 +54,8 @@ def test_one_of_a_deadlock_is_rolled_back_as_a_whole(numbers):
 
 @pytest.mark.parametrize("log_format", ["ROW", "STATEMENT"])
 @pytest.mark.parametrize("statement, left", [("REPLACE INTO u SELECT * FROM t", ["10", "20", "90"]), ("DELETE u FROM u, t WHERE u.a = t.a", []),
-                                             ("UPDATE u, t SET u.b = t.b WHERE u.a = t.a", ["90"])])
+                                             ("UPDATE u, t SET u.b = t.b WHERE u.a = t.a", ["90"]),
+                                             ("INSERT INTO u VALUES (8, (SELECT MAX(b) FROM t))", ["90", "9"])])
 def test_rows_that_a_statement_goes_by_are_those_of_now_and_stay(numbers, log_format, statement, left):
     numbers.ask("CREATE TABLE u (a INT PRIMARY KEY, b INT) ENGINE=SLUICE; INSERT INTO u VALUES (9, 9)")
     with Session(numbers, f"SET binlog_format = {log_format}", "BEGIN", "SELECT * FROM t") as one:
