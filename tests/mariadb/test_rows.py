@@ -1,5 +1,6 @@
 """What rows are read and written as, compared with InnoDB wherever it has an answer."""
 
+import os
 import re
 
 import pytest
@@ -152,3 +153,11 @@ def test_bits_that_are_a_key_can_be_changed(table):
               "UPDATE IGNORE t SET a = 0 WHERE a = 10; UPDATE t SET a = 30, b = 4 WHERE a = 20")
     assert table.ask("SELECT HEX(a), HEX(b) FROM t ORDER BY a") == ["0\t1", "A\t2", "1E\t4"]
     assert table.ask("SELECT HEX(a), HEX(b) FROM t FORCE INDEX (b) WHERE b >= 3; CHECK TABLE t") == ["1E\t4", "test.t\tcheck\tstatus\tOK"]
+
+
+def test_tables_that_the_server_has_lost_go_with_their_database(server):
+    server.ask("CREATE DATABASE lost; CREATE DATABASE lost2")
+    server.ask("CREATE TABLE lost.t (a INT) ENGINE=SLUICE; CREATE TABLE lost2.t (a INT) ENGINE=SLUICE; INSERT INTO lost2.t VALUES (7); FLUSH TABLES")
+    os.unlink(os.path.join(server.data, "lost", "t.frm"))
+    server.ask("DROP DATABASE lost; CREATE DATABASE lost; CREATE TABLE lost.t (a INT) ENGINE=SLUICE")
+    assert server.ask("SELECT * FROM lost.t; SELECT * FROM lost2.t; DROP DATABASE lost; DROP DATABASE lost2") == ["7"]
