@@ -140,8 +140,11 @@ static bool is_writing(enum thr_lock_type type)
 static bool writes_what_it_reads(THD *thd)
 {
 	switch (thd_sql_command(thd)) {
+	case SQLCOM_INSERT:
 	case SQLCOM_INSERT_SELECT:
+	case SQLCOM_REPLACE:
 	case SQLCOM_REPLACE_SELECT:
+	case SQLCOM_LOAD:
 	case SQLCOM_UPDATE:
 	case SQLCOM_UPDATE_MULTI:
 	case SQLCOM_DELETE:
@@ -153,11 +156,13 @@ static bool writes_what_it_reads(THD *thd)
 	}
 }
 
-/* What replays the statement elsewhere must find the same rows. */
-static bool is_read_for_replay(THD *thd, enum thr_lock_type type)
+/*
+ * Reads whose result is written are of what is there now, which stays: what is copied and then deleted is the same, and what replays the
+ * statement elsewhere finds the same rows. READ COMMITTED promises neither.
+ */
+static bool is_read_for_write(THD *thd)
 {
-	return type == TL_READ_NO_INSERT && thd_tx_isolation(thd) >= ISO_REPEATABLE_READ &&
-	       writes_what_it_reads(thd);
+	return thd_tx_isolation(thd) >= ISO_REPEATABLE_READ && writes_what_it_reads(thd);
 }
 
 static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
@@ -165,7 +170,7 @@ static unsigned lock_flags_of(THD *thd, enum thr_lock_type type)
 	if (is_writing(type))
 		return STORE_EXCLUSIVE;
 	if (type == TL_READ_WITH_SHARED_LOCKS || type == TL_READ_SKIP_LOCKED ||
-		is_read_for_replay(thd, type))
+		is_read_for_write(thd))
 		return STORE_SHARED;
 	return 0;
 }

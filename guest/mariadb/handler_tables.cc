@@ -42,6 +42,30 @@ int ha_sluice::delete_table(const char *path)
 	return status == STORE_NOT_FOUND ? HA_ERR_NO_SUCH_TABLE : session_error(dropper, status);
 }
 
+/*
+ * The server has dropped the tables that it knows of. There are others if its data directory was lost or restored, and who makes the
+ * database again would find them in the way.
+ */
+void ha_sluice::drop_database(handlerton *, char *path)
+{
+	std::string prefix = table_name(path);
+	struct session *dropper = session_of(current_thd);
+	std::vector<std::string> names;
+	struct store_list list = {};
+	struct store_bytes name;
+	int error;
+
+	if (prefix.empty() || prefix.back() != '/' || !dropper || session_connect(dropper))
+		return;
+	error = session_error(
+		dropper, store_client_table_list(dropper->client, store_bytes_of(prefix), &list));
+	while (!error && store_list_next(&list, &name))
+		names.emplace_back(static_cast<const char *>(name.data), name.bytes);
+	for (size_t i = 0; i < names.size() && !error; i++)
+		error = session_error(dropper,
+			store_client_table_drop(dropper->client, store_bytes_of(names[i])));
+}
+
 int ha_sluice::rename_table(const char *from, const char *to)
 {
 	std::string name = table_name(from), new_name = table_name(to);

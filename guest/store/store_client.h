@@ -119,7 +119,7 @@ bool store_list_next(struct store_list *list, struct store_bytes *item);
 
 /*
  * Reserve `count` numbers, `step` from each other, of which each is `offset` modulo `step` and at least `least`. `count` 0 reserves
- * nothing, and sees that later ones are at least `least`. `*first` may be NULL.
+ * nothing, and sees that later ones are at least `least`. What is reserved next is a `step` behind the last, at least. `*first` may be NULL.
  */
 int store_client_counter(struct store_client *client, const struct store_handle *handle,
 	uint64_t least, uint64_t step, uint64_t offset, uint64_t count, uint64_t *first);

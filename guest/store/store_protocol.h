@@ -187,7 +187,7 @@ struct store_counter {
 	uint64_t least;	       /* the first number given is at least this */
 	uint64_t step, offset; /* and so that number = offset modulo step */
 	uint64_t
-		count; /* how many, `step` from each other; 0: only see that later ones are at least `least` */
+		count; /* how many, `step` from each other and from whatever comes next; 0: only see that later ones are at least `least` */
 };
 
 struct store_counter_reply {

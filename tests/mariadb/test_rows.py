@@ -1,5 +1,6 @@
 """What rows are read and written as, compared with InnoDB wherever it has an answer."""
 
+import os
 import re
 
 import pytest
@@ -137,8 +138,26 @@ def test_auto_increment_ends_as_by_innodb(table, column):
         assert table.ask("SELECT * FROM t ORDER BY a") == table.ask("SELECT * FROM u ORDER BY a"), statement
 
 
+def test_auto_increment_changes_its_step_as_by_innodb(table):
+    for name, engine in ("t", "SLUICE"), ("u", "InnoDB"):
+        table.ask(f"CREATE TABLE {name} (a INT AUTO_INCREMENT PRIMARY KEY) ENGINE={engine}; SET auto_increment_increment = 300, auto_increment_offset = 200;"
+                  f"INSERT INTO {name} VALUES (NULL), (NULL), (NULL); SET auto_increment_increment = 50; INSERT INTO {name} VALUES (NULL), (NULL);"
+                  f"SET auto_increment_increment = 1; INSERT INTO {name} VALUES (NULL)")
+    assert table.ask("SELECT * FROM t") == table.ask("SELECT * FROM u") == ["200", "500", "800", "1100", "1150", "1200"]
+    made = [table.ask(f"SHOW CREATE TABLE {name}")[0].partition(" ENGINE=")[2].partition(" DEFAULT")[0] for name in ("t", "u")]
+    assert made == ["SLUICE AUTO_INCREMENT=1201", "InnoDB AUTO_INCREMENT=1201"]
+
+
 def test_bits_that_are_a_key_can_be_changed(table):
     table.ask("CREATE TABLE t (a BIT(8) PRIMARY KEY, b BIT(3), KEY (b)) ENGINE=SLUICE; INSERT INTO t VALUES (0, 1), (10, 2), (20, 3);"
               "UPDATE IGNORE t SET a = 0 WHERE a = 10; UPDATE t SET a = 30, b = 4 WHERE a = 20")
     assert table.ask("SELECT HEX(a), HEX(b) FROM t ORDER BY a") == ["0\t1", "A\t2", "1E\t4"]
     assert table.ask("SELECT HEX(a), HEX(b) FROM t FORCE INDEX (b) WHERE b >= 3; CHECK TABLE t") == ["1E\t4", "test.t\tcheck\tstatus\tOK"]
+
+
+def test_tables_that_the_server_has_lost_go_with_their_database(server):
+    server.ask("CREATE DATABASE lost; CREATE DATABASE lost2")
+    server.ask("CREATE TABLE lost.t (a INT) ENGINE=SLUICE; CREATE TABLE lost2.t (a INT) ENGINE=SLUICE; INSERT INTO lost2.t VALUES (7); FLUSH TABLES")
+    os.unlink(os.path.join(server.data, "lost", "t.frm"))
+    server.ask("DROP DATABASE lost; CREATE DATABASE lost; CREATE TABLE lost.t (a INT) ENGINE=SLUICE")
+    assert server.ask("SELECT * FROM lost.t; SELECT * FROM lost2.t; DROP DATABASE lost; DROP DATABASE lost2") == ["7"]

@@ -210,6 +210,20 @@ def test_one_of_a_deadlock_is_rolled_back_as_a_whole(numbers):
     assert numbers.ask("SELECT b FROM t WHERE a < 3 ORDER BY a") in (["100", "100"], ["200", "200"])
 
 
+@pytest.mark.parametrize("log_format", ["ROW", "STATEMENT"])
+@pytest.mark.parametrize("statement, left", [("REPLACE INTO u SELECT * FROM t", ["10", "20", "90"]), ("DELETE u FROM u, t WHERE u.a = t.a", []),
+                                             ("UPDATE u, t SET u.b = t.b WHERE u.a = t.a", ["90"]),
+                                             ("INSERT INTO u VALUES (8, (SELECT MAX(b) FROM t))", ["90", "9"])])
+def test_rows_that_a_statement_goes_by_are_those_of_now_and_stay(numbers, log_format, statement, left):
+    numbers.ask("CREATE TABLE u (a INT PRIMARY KEY, b INT) ENGINE=SLUICE; INSERT INTO u VALUES (9, 9)")
+    with Session(numbers, f"SET binlog_format = {log_format}", "BEGIN", "SELECT * FROM t") as one:
+        numbers.ask("UPDATE t SET a = 9, b = 90 WHERE a = 3")
+        assert one.error(statement) == 0
+        status, _, error = numbers.run("SET STATEMENT sluice_lock_wait_timeout = 0 FOR UPDATE t SET b = 0 WHERE a = 9")
+        assert status and str(LOCK_WAIT_TIMEOUT) in error
+        assert one.ask("SELECT b FROM u ORDER BY a") == left
+
+
 def test_savepoints_undo_what_came_after_them(numbers):
     with Session(numbers, "BEGIN") as one:
         one.ask("UPDATE t SET b = 1 WHERE a = 1; SAVEPOINT x; UPDATE t SET b = 2 WHERE a = 2; SAVEPOINT y; DELETE FROM t")

@@ -261,6 +261,8 @@ static void numbers_of_a_counter_are_given_once(void **state)
 	assert_int_equal(first, 1);
 	assert_int_equal(store_client_counter(client, &table, 0, 10, 3, 2, &first), STORE_OK);
 	assert_int_equal(first, 13);
+	assert_int_equal(store_client_counter(client, &table, 0, 1, 0, 1, &first), STORE_OK);
+	assert_int_equal(first, 33); /* a step behind the last of them, 23 */
 	assert_int_equal(store_client_counter(client, &table, 5000, 1, 0, 0, NULL), STORE_OK);
 	reopen();
 	assert_int_equal(

@@ -2,7 +2,8 @@
  * A table's counter.
  *
  * Theory of operation. The database says where numbers begin after a crash, and that is kept ahead of the numbers that are given: they are
- * reserved durably in blocks, and given from memory.
+ * reserved durably in blocks, and given from memory. After a series it stands a whole step behind the last number, so that the next
+ * series leaves the room between two numbers to others, whatever its own step is.
  */
 #include "call.h"
 #include "dictionary_record.h"
@@ -23,15 +24,17 @@ static bool first_number(uint64_t next, const struct store_counter *request, uin
 static bool next_after(uint64_t first, const struct store_counter *request, uint64_t *next)
 {
 	const uint64_t step = request->step ? request->step : 1;
-	uint64_t span;
+	uint64_t span, last;
 
 	if (!request->count) {
 		*next = first;
 		return true;
 	}
-	return !__builtin_mul_overflow(request->count - 1, step, &span) &&
-	       !__builtin_add_overflow(span, 1, &span) &&
-	       !__builtin_add_overflow(first, span, next);
+	if (__builtin_mul_overflow(request->count - 1, step, &span) ||
+		__builtin_add_overflow(first, span, &last) || last == UINT64_MAX)
+		return false;
+	*next = step > UINT64_MAX - last ? UINT64_MAX : last + step;
+	return true;
 }
 
 static int raise_limit(struct call *call, uint64_t next)
