@@ -43,6 +43,26 @@ static void write_line(enum log_level level, const char *text)
 		return;
 }
 
+static const char *behind(const char *prefix, const char *line)
+{
+	const size_t length = strlen(prefix);
+
+	return length && strncmp(line, prefix, length) == 0 ? line + length : NULL;
+}
+
+enum log_level log_level_of(const char *line, const char **text)
+{
+	for (unsigned level = 0; level < sizeof levels / sizeof *levels; level++) {
+		*text = behind(levels[level].journal_prefix, line);
+		if (!*text)
+			*text = behind(levels[level].name, line);
+		if (*text)
+			return (enum log_level)level;
+	}
+	*text = line;
+	return LOG_LEVEL_INFO;
+}
+
 /* ---- a bound for all lines ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

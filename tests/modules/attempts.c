@@ -104,9 +104,9 @@ static int cut_a_file(void)
 	return outcome(truncate("/etc/hostname", 0));
 }
 
-static int follow_a_descriptor_through_proc(void)
+static int go_through_proc(void)
 {
-	return outcome(open("/proc/self/fd/2", O_RDWR));
+	return outcome(open("/proc/self/root/etc/passwd", O_RDONLY));
 }
 
 static int have_the_kernel_run_a_program(void)
@@ -366,7 +366,7 @@ const struct attempt attempts[] = {
 	{"make_a_device", make_a_device},
 	{"change_rights", change_rights},
 	{"cut_a_file", cut_a_file},
-	{"follow_a_descriptor_through_proc", follow_a_descriptor_through_proc},
+	{"go_through_proc", go_through_proc},
 	{"have_the_kernel_run_a_program", have_the_kernel_run_a_program},
 	{"hide_from_the_oom_killer", hide_from_the_oom_killer},
 	{"leave_its_cgroup", leave_its_cgroup},

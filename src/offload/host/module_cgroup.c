@@ -10,6 +10,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define MOUNT "/sys/fs/cgroup"
 #define DAEMON_LEAF "/daemon"
 #define CPU_PERIOD_US 100000u
@@ -180,7 +182,7 @@ int module_cgroup_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-int module_cgroup_make_own(
+static int make_own(
 	const struct module_description *description, char path[PATH_MAX], struct error *error)
 {
 	const char *mount = module_cgroup_mount();
@@ -192,8 +194,20 @@ int module_cgroup_make_own(
 	result = module_cgroup_own(own);
 	if (result < 0)
 		return error_set(error, result, "/proc/self/cgroup lacks cgroup v2");
-	result = module_cgroup_make(mount, own, description, path, error);
-	return result < 0 ? result : module_cgroup_open(path);
+	return module_cgroup_make(mount, own, description, path, error);
+}
+
+int module_cgroup_make_own(const struct module_description *description, char path[PATH_MAX])
+{
+	struct error error;
+	int result = make_own(description, path, &error);
+
+	if (result >= 0)
+		return module_cgroup_open(path);
+	if (description->memory_bytes_max || description->cpu_thousandths_max)
+		log_warning("module '%s': runs without its limits of memory and CPU: %s",
+			description->name, error.message);
+	return result;
 }
 
 void module_cgroup_remove(const char *path)

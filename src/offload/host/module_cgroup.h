@@ -31,9 +31,11 @@ int module_cgroup_own(char own[PATH_MAX]);
 /* A descriptor for a process to write "0" to, which is then in it; or a negative errno. */
 int module_cgroup_open(const char *path);
 
-/* All of these: make the cgroup below this process's. Returns what module_cgroup_open does, with the reason in `error`. */
-int module_cgroup_make_own(
-	const struct module_description *description, char path[PATH_MAX], struct error *error);
+/*
+ * All of these: make the cgroup below this process's. A module without its limits is worth more than none: if they cannot be had, and some were
+ * asked for, the log has a warning. Returns what module_cgroup_open does.
+ */
+int module_cgroup_make_own(const struct module_description *description, char path[PATH_MAX]);
 
 /* When no process is in it any more. */
 void module_cgroup_remove(const char *path);

@@ -21,10 +21,15 @@ static void explain_signal(const struct module_ending *ending, char *text, size_
 		snprintf(text, size, "was ended by signal %d (%s)", number, strsignal(number));
 }
 
-void module_ending_explain(const struct module_ending *ending, char *text, size_t size)
+bool module_ending_explain(const struct module_ending *ending, char *text, size_t size)
 {
+	if (ending->was_asked_to_close && !ending->crime)
+		return false;
 	if (WIFSIGNALED(ending->status))
 		explain_signal(ending, text, size);
+	else if (ending->has_said_why)
+		return false;
 	else
 		snprintf(text, size, "ended with status %d", WEXITSTATUS(ending->status));
+	return true;
 }

@@ -27,16 +27,18 @@ static void offer_to_oom_killer(void)
  * Between fork and exec: nothing but system calls. A session of its own is one that the scheduler shares processors out to
  * (sched(7), "The autogroup feature"), where there is no cgroup: else who has most threads had most.
  */
-static void become(const char *program, int link, int cgroup_fd)
+static void become(const char *program, int link, const struct module_inheritance *inheritance)
 {
 	char *const arguments[] = {(char *)program, NULL};
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
 	offer_to_oom_killer();
-	if (cgroup_fd >= 0 && write(cgroup_fd, "0", 1) < 0)
+	if (inheritance->cgroup_fd >= 0 && write(inheritance->cgroup_fd, "0", 1) < 0)
 		_exit(EXIT_CANNOT_EXECUTE);
 	dup2(nothing, STDIN_FILENO);
+	if (inheritance->error_fd >= 0)
+		dup2(inheritance->error_fd, STDERR_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	if (link != MODULE_LINK_FD)
 		dup2(link, MODULE_LINK_FD);
@@ -94,7 +96,7 @@ int module_process_start(const char *program, const struct module_description *d
 	process->link = ends[0];
 	process->pid = fork();
 	if (process->pid == 0)
-		become(program, ends[1], inheritance->cgroup_fd);
+		become(program, ends[1], inheritance);
 	result = process->pid < 0 ? -errno : 0;
 	close(ends[1]);
 	if (result < 0)
@@ -102,7 +104,8 @@ int module_process_start(const char *program, const struct module_description *d
 	result = watch(process);
 	if (result == 0)
 		result = tell(process, description, inheritance);
-	if (result == 0)
+	/* One that has ended already is seen to by who watches it. */
+	if (result == 0 || result == -EPIPE)
 		return 0;
 	module_process_close_link(process);
 	module_process_reap(process);

@@ -20,6 +20,7 @@ struct module_inheritance {
 	int cgroup_fd;			/* of module_cgroup_open, or -1 */
 	struct gate *gate;		/* that its I/O asks at; NULL: it goes ahead */
 	struct channel_machine machine; /* that its predecessor had; -1 in it: none */
+	int error_fd; /* its standard error, and output; negative: sluiced's own */
 };
 
 /*

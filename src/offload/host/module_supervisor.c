@@ -18,6 +18,7 @@
 #include "offload/host/module_ending.h"
 #include "offload/host/module_process.h"
 #include "offload/host/module_reports.h"
+#include "offload/host/module_voice.h"
 
 #define PING_EVERY_NS (2 * NS_PER_S)
 #define ANSWER_NS_MAX (10 * NS_PER_S)
@@ -39,6 +40,7 @@ const char *const module_state_words[] = {
 struct module_supervisor {
 	struct module_description description;
 	char program[PATH_MAX];
+	char log_name[MODULE_NAME_BYTES + 16];
 	struct gate *gate; /* NULL: there is none */
 	pthread_t thread;
 	int wake_fd; /* there is something new below */
@@ -54,6 +56,7 @@ struct module_supervisor {
 	struct module_process process;
 	char cgroup[PATH_MAX]; /* empty: none */
 	struct module_reports reports;
+	struct module_voice voice;
 	const char *crime; /* for which it was killed, or NULL */
 	bool is_asked_to_close;
 	uint64_t asked; /* `questions` when the last ping was sent */
@@ -93,25 +96,15 @@ static void take_answer(struct module_supervisor *supervisor, const struct modul
 
 /* ---- starting ---- */
 
-/*
- * A cgroup each, so that tenants share processors by module and not by thread, and none makes threads without end. A module without
- * its limits is worth more than none.
- */
+/* Returns a descriptor of its cgroup, or a negative one. */
 static int limit(struct module_supervisor *supervisor)
 {
-	const struct module_description *description = &supervisor->description;
-	const bool is_limited = description->memory_bytes_max || description->cpu_thousandths_max;
-	struct error error;
-	int fd;
+	int fd = module_cgroup_make_own(&supervisor->description, supervisor->cgroup);
 
-	fd = module_cgroup_make_own(description, supervisor->cgroup, &error);
-	if (fd < 0 && is_limited)
-		log_warning("module '%s': runs without its limits of memory and CPU: %s",
-			description->name, error.message);
 	pthread_mutex_lock(&supervisor->lock);
 	supervisor->status.has_limits = fd >= 0;
 	pthread_mutex_unlock(&supervisor->lock);
-	return fd < 0 ? -1 : fd;
+	return fd;
 }
 
 /* A process that starts now is what was wished for. */
@@ -129,14 +122,16 @@ static void begin(struct module_supervisor *supervisor)
 
 static int start(struct module_supervisor *supervisor)
 {
-	const struct module_inheritance inheritance = {
-		limit(supervisor), supervisor->gate, supervisor->reports.machine};
+	const struct module_inheritance inheritance = {limit(supervisor), supervisor->gate,
+		supervisor->reports.machine, module_voice_open(&supervisor->voice)};
 	struct error error;
 	int result = module_process_start(supervisor->program, &supervisor->description,
 		&inheritance, &supervisor->process, &error);
 
 	if (inheritance.cgroup_fd >= 0)
 		close(inheritance.cgroup_fd);
+	if (inheritance.error_fd >= 0)
+		close(inheritance.error_fd);
 	if (result < 0) {
 		set_trouble(supervisor, error.message);
 		return result;
@@ -252,10 +247,15 @@ static void keep_time(struct module_supervisor *supervisor, uint64_t now_ns)
 		ping(supervisor, now_ns);
 }
 
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 static int timeout_ms(const struct module_supervisor *supervisor, uint64_t now_ns)
 {
-	uint64_t at_ns = supervisor->deadline_ns < supervisor->ping_at_ns ? supervisor->deadline_ns
-									  : supervisor->ping_at_ns;
+	const uint64_t at_ns = earlier(earlier(supervisor->deadline_ns, supervisor->ping_at_ns),
+		module_voice_wake_ns(&supervisor->voice, now_ns));
 
 	if (at_ns == UINT64_MAX)
 		return -1;
@@ -268,15 +268,19 @@ static void watch(struct module_supervisor *supervisor)
 	bool has_ended = false;
 
 	while (!has_ended) {
+		const uint64_t now_ns = clock_now_ns();
 		struct pollfd fds[] = {
 			{supervisor->process.pid_fd, POLLIN, 0},
 			{supervisor->process.link, POLLIN, 0},
 			{supervisor->wake_fd, POLLIN, 0},
+			{module_voice_poll_fd(&supervisor->voice, now_ns), POLLIN, 0},
 		};
 
-		if (poll(fds, sizeof fds / sizeof *fds, timeout_ms(supervisor, clock_now_ns())) < 0)
+		if (poll(fds, sizeof fds / sizeof *fds, timeout_ms(supervisor, now_ns)) < 0)
 			continue;
 		/* What it has said last comes before its end. */
+		if (fds[3].revents)
+			module_voice_relay(&supervisor->voice, clock_now_ns());
 		if (fds[1].revents)
 			take_report(supervisor);
 		if (fds[2].revents)
@@ -289,22 +293,19 @@ static void watch(struct module_supervisor *supervisor)
 
 /* ---- the end ---- */
 
-/* One that could not start has said why. */
 static void explain(struct module_supervisor *supervisor, int status)
 {
 	const struct module_ending ending = {
 		.status = status,
 		.crime = supervisor->crime,
+		.was_asked_to_close = supervisor->is_asked_to_close,
+		.has_said_why = *supervisor->status.trouble,
 		.has_memory_limit = supervisor->description.memory_bytes_max != 0,
 	};
 	char text[ERROR_MESSAGE_BYTES];
 
-	if (supervisor->is_asked_to_close && !supervisor->crime)
-		return;
-	if (!WIFSIGNALED(status) && *supervisor->status.trouble)
-		return;
-	module_ending_explain(&ending, text, sizeof text);
-	set_trouble(supervisor, text);
+	if (module_ending_explain(&ending, text, sizeof text))
+		set_trouble(supervisor, text);
 }
 
 static void run_once(struct module_supervisor *supervisor)
@@ -321,6 +322,7 @@ static void run_once(struct module_supervisor *supervisor)
 		;
 	module_process_close_link(&supervisor->process);
 	status = module_process_reap(&supervisor->process);
+	module_voice_close(&supervisor->voice);
 	explain(supervisor, status);
 	if (clock_now_ns() - started_at_ns >= GOOD_RUN_NS)
 		supervisor->pause_ns = PAUSE_NS_FIRST;
@@ -374,6 +376,7 @@ static void *supervise(void *argument)
 	unlink(supervisor->description.socket);
 	unlink(supervisor->description.doorbell); /* empty is nothing */
 	module_reports_drop_machine(&supervisor->reports);
+	module_voice_close(&supervisor->voice);
 	if (*supervisor->cgroup)
 		module_cgroup_remove(supervisor->cgroup);
 	end(supervisor);
@@ -416,6 +419,8 @@ int module_supervisor_create(const struct module_description *description, const
 		return error_set(error, -ENOMEM, "out of memory");
 	init(made);
 	made->description = *description;
+	snprintf(made->log_name, sizeof made->log_name, "module '%s'", description->name);
+	made->voice = (struct module_voice){.log.name = made->log_name, .fd = -1};
 	made->gate = gate;
 	snprintf(made->program, sizeof made->program, "%s", program);
 	made->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
