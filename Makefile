@@ -47,9 +47,10 @@ soak: dependencies all
 mariadb-suites: dependencies all
 	@SLUICE_SOAK=1 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/mariadb/test_suites.py
 
-# A hundred kills of MariaDB, the storage module and sluiced while transactions run, and twenty of a guest with MariaDB; needs root.
+# A hundred kills of MariaDB, the storage module and sluiced while transactions run, MariaDB's death at each step of a statement
+# about tables, and twenty of a guest with MariaDB; needs root.
 soak-db: dependencies all
-	@SLUICE_SOAK=100 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/mariadb/test_kills.py tests/mariadb/test_guest_kills.py
+	@SLUICE_SOAK=100 /usr/bin/python3 -m pytest -s -q -p no:cacheprovider tests/mariadb/test_kills.py tests/mariadb/test_ddl_kills.py tests/mariadb/test_guest_kills.py
 
 # Minutes of fuzzing per target; FUZZ_SECONDS says how many seconds.
 fuzz: dependencies

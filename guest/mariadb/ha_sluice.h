@@ -19,6 +19,9 @@
 #include "session.h"
 #include "shared_table.h"
 
+/* In handler_tables.cc: the engine's function. */
+void drop_database(handlerton *engine, char *path);
+
 class ha_sluice final : public handler
 {
 public:

@@ -195,7 +195,7 @@ int session_error(struct session *session, int status)
 {
 	if (status == 0)
 		return 0;
-	if (status < 0 && status != -EMSGSIZE && status != -ENOMEM)
+	if (session_is_lost_by(status))
 		return lose_connection(session);
 	session->failure = status > 0 ? store_client_text(session->client) : "";
 	if (status == STORE_LOCK_TIMEOUT)

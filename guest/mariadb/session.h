@@ -79,6 +79,12 @@ int session_ask(struct session *session, const shared_table *reads = nullptr);
 int session_write(struct session *session, struct store_batch *batch, bool is_posted,
 	uint32_t *failed_change);
 
+/* Whether a call of store_client.h that returned this has lost the connection: the module may have done what it was asked, or not. */
+static inline bool session_is_lost_by(int status)
+{
+	return status < 0 && status != -EMSGSIZE && status != -ENOMEM;
+}
+
 /*
  * The server's error (HA_ERR_...) for what a call of store_client.h returned, and what follows from it for the transaction. 0 for 0.
  */

@@ -196,7 +196,8 @@ class Server:
         self.directory, self.options = str(directory), options
         self.data, self.socket = self.path("data"), self.path("mariadb.sock")
         self.channel = channel
-        self.environment = None  # or another one than ours
+        # A server that starts takes away what it finds of others' temporary tables.
+        self.environment = dict(os.environ, TMPDIR=self.directory)
         self.process = None
 
     def path(self, name):
@@ -211,7 +212,7 @@ class Server:
         give_to_user(self.directory)
         subprocess.run([os.path.join(SERVER, "bin", "mariadb-install-db"), "--no-defaults", f"--user={USER}",
                         f"--datadir={self.data}", f"--basedir={SERVER}", "--auth-root-authentication-method=normal"],
-                       check=True, stdout=subprocess.DEVNULL)
+                       check=True, stdout=subprocess.DEVNULL, env=self.environment)
         return self
 
     def plugin_options(self):
