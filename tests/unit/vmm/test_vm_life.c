@@ -23,7 +23,7 @@ struct machine {
 #define RUNS_UNTIL_STOPPED MACHINE_IS_RUNNING
 
 static enum machine_end ends[8]; /* of the first machine, the second, ... */
-static unsigned created, destroyed, pressed, stopped;
+static unsigned created, destroyed, pressed, stops;
 static unsigned reboots_first; /* machines that reset themselves before those of `ends` */
 static enum log_level level = LOG_LEVEL_ERROR;	   /* before its thread says anything */
 static int creation_result, later_creation_result; /* of the first machine, and of others */
@@ -74,7 +74,7 @@ void machine_press_power_button(struct machine *machine)
 
 void machine_stop(struct machine *machine)
 {
-	stopped++;
+	stops++;
 	sem_post(&machine->stop);
 }
 
@@ -127,7 +127,7 @@ static struct vm_life *begin(enum machine_end first)
 	struct error error;
 
 	ends[0] = first;
-	created = destroyed = pressed = stopped = 0;
+	created = destroyed = pressed = stops = 0;
 	creation_result = 0;
 	sem_init(&is_running, 0, 0);
 	log_set_level(level);
@@ -264,7 +264,7 @@ static void a_signal_that_comes_both_ways_is_one(void **state)
 	vm_power_signal(&power, false, false);
 	assert_true(power.is_pressed);
 	vm_power_signal(&power, false, true);
-	assert_int_equal(stopped, 0);
+	assert_int_equal(stops, 0);
 	vm_power_signal(&power, false, true);
 	assert_int_equal(end(life), MACHINE_STOPPED);
 	assert_int_equal(pressed, 1);
