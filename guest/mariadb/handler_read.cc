@@ -266,10 +266,10 @@ int ha_sluice::index_end()
 	return 0;
 }
 
-/* Locks are taken by scans, which lock what is there and nothing else. */
+/* What is locked is skipped by scans alone. */
 bool ha_sluice::is_whole_primary(key_part_map parts) const
 {
-	return active_index == table_share->primary_key && !lock_flags &&
+	return active_index == table_share->primary_key && !skip_flags &&
 	       parts == make_prev_keypart_map(keys[active_index]->parts());
 }
 
@@ -284,8 +284,8 @@ int ha_sluice::find_primary(const std::string &key, uchar *buffer)
 	scan_index = active_index;
 	is_scan_begun = is_scan_backward = false;
 	is_scan_bounded = is_alone = true;
-	status = store_client_get(
-		session->client, &handle, 0, store_bytes_of(key), read_flags(), &found);
+	status = store_client_get(session->client, &handle, 0, store_bytes_of(key),
+		read_flags() | STORE_IF_THERE, &found);
 	if (status)
 		return failed(status);
 	current_key = current_primary = key;
