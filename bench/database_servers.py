@@ -70,7 +70,7 @@ class Sysbench:
 class Counts:
     requests: int = 0  # over the channel, those included that nobody waits for
     wakes: int = 0  # doorbells and calls
-    syncs: int = 0  # not known of SLUICE: its module does not count them
+    syncs: int = 0
     written_bytes: int = 0
     cpu_ticks: int = 0
 
@@ -108,6 +108,7 @@ class Counters:
             counts.syncs = self.server.status(self.SYNCS[engine])
             return counts
         shown = self.module.ask("module.show", name="store")["result"]
+        counts.syncs = int(re.search(r"^log syncs: (\d+)", shown["status"], re.M).group(1))
         counts.requests = shown["counters"]["requests"]
         counts.wakes = shown["counters"]["doorbells"] + shown["counters"]["calls"]
         return counts

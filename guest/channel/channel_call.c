@@ -58,8 +58,8 @@ static int wait_for_room(struct channel_connection *connection, uint32_t bytes)
 	return result;
 }
 
-static void put_record(
-	struct channel_connection *connection, struct cursor *cursor, uint32_t bytes, bool is_last)
+static void put_record(struct channel_connection *connection, struct cursor *cursor, uint32_t bytes,
+	bool is_last, bool is_posted)
 {
 	const struct sluice_channel_record record = {
 		.bytes = bytes, .flags = is_last ? 0 : SLUICE_CHANNEL_RECORD_MORE};
@@ -67,11 +67,17 @@ static void put_record(
 	channel_record_put(&connection->requests, connection->request_tail, record);
 	put_bytes(connection, connection->request_tail + (uint32_t)sizeof record, cursor, bytes);
 	connection->request_tail += channel_record_room(bytes);
-	channel_show(connection, &connection->slot->client_request.request_tail,
-		connection->request_tail, SLUICE_CHANNEL_WAKE_FOR_DATA);
+	connection->is_unheard = is_posted;
+	if (is_posted)
+		channel_show_quietly(
+			&connection->slot->client_request.request_tail, connection->request_tail);
+	else
+		channel_show(connection, &connection->slot->client_request.request_tail,
+			connection->request_tail, SLUICE_CHANNEL_WAKE_FOR_DATA);
 }
 
-int channel_send(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+static int send_parts(struct channel_connection *connection, const struct iovec *parts,
+	unsigned count, bool is_posted)
 {
 	struct cursor cursor = {.parts = parts};
 	const uint32_t most = channel_fragment_bytes(&connection->requests);
@@ -90,7 +96,7 @@ int channel_send(struct channel_connection *connection, const struct iovec *part
 		if (result < 0)
 			goto fail;
 		left -= now;
-		put_record(connection, &cursor, now, left == 0);
+		put_record(connection, &cursor, now, left == 0, is_posted);
 	} while (left > 0);
 	connection->unanswered++;
 	channel_count(&connection->counters.requests, 1);
@@ -101,6 +107,16 @@ fail:
 	/* A message that ends in the middle cannot be followed by another. */
 	connection->is_broken = true;
 	return result;
+}
+
+int channel_send(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
+	return send_parts(connection, parts, count, false);
+}
+
+int channel_post(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
+	return send_parts(connection, parts, count, true);
 }
 
 /* ---- receiving ---- */

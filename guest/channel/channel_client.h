@@ -82,6 +82,12 @@ int channel_call(struct channel_connection *connection, const struct iovec *part
 int channel_send(struct channel_connection *connection, const struct iovec *parts, unsigned count);
 
 /*
+ * As channel_send, for a request whose answer is wanted later: a host that sleeps is woken with the next one that is sent, or when an answer
+ * is waited for.
+ */
+int channel_post(struct channel_connection *connection, const struct iovec *parts, unsigned count);
+
+/*
  * Wait for the answer to the oldest request without one. `*reply` is 8-byte aligned and holds until the next call with this connection.
  * Returns 0, or as channel_send.
  */

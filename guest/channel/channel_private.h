@@ -90,6 +90,7 @@ struct channel_connection {
 	uint64_t received_count;
 	uint64_t unanswered; /* requests sent whose answer has not been handed out */
 
+	bool is_unheard;		  /* requests were posted, and nobody was woken for them */
 	uint64_t window_ns;		  /* for how long to poll */
 	struct channel_counters counters; /* others may read them */
 };
@@ -155,7 +156,13 @@ bool channel_has_room(struct channel_connection *connection, uint32_t bytes);
 /* Wait until there is a record or, with room_bytes > 0, room for that many. Returns 0 or -ECONNRESET. */
 int channel_wait(struct channel_connection *connection, uint32_t room_bytes);
 
-/* Show the host one more index, and wake it if it sleeps for that. */
+/* Show the host one more index. */
+void channel_show_quietly(uint32_t *index, uint32_t position);
+
+/* Wake the host, if it sleeps for that reason. */
+void channel_wake(struct channel_connection *connection, uint32_t reason);
+
+/* Both. */
 void channel_show(
 	struct channel_connection *connection, uint32_t *index, uint32_t position, uint32_t reason);
 

@@ -41,10 +41,20 @@ bool channel_is_lost(const struct channel_connection *connection)
 	       read_shared(connection->slot->host.epoch) != connection->slot_epoch;
 }
 
+void channel_show_quietly(uint32_t *index, uint32_t position)
+{
+	write_shared_release(*index, position);
+}
+
 void channel_show(
 	struct channel_connection *connection, uint32_t *index, uint32_t position, uint32_t reason)
 {
-	write_shared_release(*index, position);
+	channel_show_quietly(index, position);
+	channel_wake(connection, reason);
+}
+
+void channel_wake(struct channel_connection *connection, uint32_t reason)
+{
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!(read_shared(connection->slot->host.sleeps) & reason))
 		return;
@@ -226,6 +236,9 @@ int channel_wait(struct channel_connection *connection, uint32_t room_bytes)
 	const uint64_t began_ns = now_ns();
 	uint64_t slept_at_ns;
 
+	if (connection->is_unheard)
+		channel_wake(connection, SLUICE_CHANNEL_WAKE_FOR_DATA);
+	connection->is_unheard = false;
 	if (!poll_for(&waiting, began_ns + connection->window_ns)) {
 		slept_at_ns = now_ns();
 		for (unsigned nap = 0; !is_over(&waiting); nap++)

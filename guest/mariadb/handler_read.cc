@@ -266,17 +266,17 @@ int ha_sluice::index_end()
 	return 0;
 }
 
-/* Looking it up locks a key that is not there, too; a scan may lock what is there and nothing else. */
+/* What is locked is skipped by scans alone. */
 bool ha_sluice::is_whole_primary(key_part_map parts) const
 {
-	return active_index == table_share->primary_key &&
-	       (!lock_flags || (lock_flags & STORE_RANGE)) &&
+	return active_index == table_share->primary_key && !skip_flags &&
 	       parts == make_prev_keypart_map(keys[active_index]->parts());
 }
 
-/* The one row with that key, without a scan. */
+/* The one row with that key, without a scan. Who locks ranges locks a key that is not there, too. */
 int ha_sluice::find_primary(const std::string &key, uchar *buffer)
 {
+	const unsigned flags = read_flags() | (lock_flags & STORE_RANGE ? 0 : STORE_IF_THERE);
 	struct store_bytes found;
 	int status, error = session_ask(session, share);
 
@@ -285,8 +285,7 @@ int ha_sluice::find_primary(const std::string &key, uchar *buffer)
 	scan_index = active_index;
 	is_scan_begun = is_scan_backward = false;
 	is_scan_bounded = is_alone = true;
-	status = store_client_get(
-		session->client, &handle, 0, store_bytes_of(key), read_flags(), &found);
+	status = store_client_get(session->client, &handle, 0, store_bytes_of(key), flags, &found);
 	if (status)
 		return failed(status);
 	current_key = current_primary = key;

@@ -75,7 +75,11 @@ static int take_answer(struct store_client *client, enum store_operation operati
 
 /* ---- requests ---- */
 
-static int send_question(struct store_client *client, const struct store_question *question)
+typedef int send_parts(
+	struct channel_connection *connection, const struct iovec *parts, unsigned count);
+
+static int send_question(
+	struct store_client *client, const struct store_question *question, send_parts *send)
 {
 	const struct store_request head = {.operation = (uint16_t)question->operation,
 		.flags = (uint16_t)question->flags,
@@ -91,7 +95,7 @@ static int send_question(struct store_client *client, const struct store_questio
 			parts[count++] = (struct iovec){.iov_base = (void *)question->parts[i].data,
 				.iov_len = question->parts[i].bytes};
 	}
-	return channel_send(client->connection, parts, count);
+	return send(client->connection, parts, count);
 }
 
 /* Take the answers to requests that were posted, until no more than that many are missing. */
@@ -113,12 +117,14 @@ static int take_posted(struct store_client *client, unsigned left)
 	return 0;
 }
 
+/* A write can wait for what is asked next; after a transaction's end that may take long. */
 int store_post(struct store_client *client, const struct store_question *question)
 {
 	int failure = take_posted(client, STORE_POSTED_MAX - 1);
 
 	if (!failure)
-		failure = send_question(client, question);
+		failure = send_question(client, question,
+			question->operation == STORE_COMMIT ? channel_send : channel_post);
 	if (!failure)
 		client->posted++;
 	return failure;
@@ -134,7 +140,7 @@ int store_ask(struct store_client *client, const struct store_question *question
 	struct store_answer *answer)
 {
 	struct store_bytes all;
-	int failure = send_question(client, question);
+	int failure = send_question(client, question, channel_send);
 
 	client->text[0] = '\0';
 	if (!failure)

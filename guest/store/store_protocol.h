@@ -44,7 +44,7 @@ enum store_operation {
 	STORE_TABLE_STATUS, /* store_table -> store_table_status_reply */
 	STORE_COUNTER, /* store_counter -> store_counter_reply: reserve numbers, for good, whatever becomes of the transaction */
 
-	STORE_GET, /* store_get, key -> store_value_reply, value; STORE_NOT_FOUND (locked all the same, if a lock was asked for) */
+	STORE_GET, /* store_get, key -> store_value_reply, value; STORE_NOT_FOUND (locked all the same, if a lock was asked for, and not STORE_IF_THERE) */
 	STORE_SCAN, /* store_scan, lower, upper -> store_scan_reply, then per row struct store_row, key, value, row */
 	STORE_WRITE, /* store_write, then per change struct store_change, key, value; all or nothing. -> store_write_reply */
 	STORE_COUNT, /* store_scan (rows_max: how many to look at; 0: none, just estimate), lower, upper -> store_count_reply: about how many there are; exactly, if rows_max was enough */
@@ -83,6 +83,7 @@ enum store_flag {
 	STORE_POSTED = 1024,   /* if it fails, the transaction fails: see above */
 	STORE_RANGE =
 		2048, /* SCAN with a lock: lock the keys between those that are found, too; not with STORE_SKIP_LOCKED */
+	STORE_IF_THERE = 4096, /* GET: a key that is not there is not locked either */
 };
 
 enum store_status {

@@ -46,6 +46,11 @@ int channel_send(struct channel_connection *connection, const struct iovec *part
 	return 0;
 }
 
+int channel_post(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
+	return channel_send(connection, parts, count);
+}
+
 int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	const size_t bytes = next_u16(&script) % sizeof answer;

@@ -53,7 +53,8 @@ def machine(engine, tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("kills")
     mariadb.let_others_in(folder, tmp_path_factory)
     options = ("--log-bin", "--binlog-format=ROW") if request.param == "binary log" else ()
-    module = Module(folder / "module").start()
+    # With little memory the log is short: it is used several times over.
+    module = Module(folder / "module", "    memory_limit: 64MiB\n").start()
     server = Server(folder / "server", module.channel, *options)
     try:
         server.install().start()

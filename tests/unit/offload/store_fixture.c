@@ -148,6 +148,11 @@ int channel_send(struct channel_connection *connection, const struct iovec *part
 	return 0;
 }
 
+int channel_post(struct channel_connection *connection, const struct iovec *parts, unsigned count)
+{
+	return channel_send(connection, parts, count);
+}
+
 int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	if (connection->has_taken)

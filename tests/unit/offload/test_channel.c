@@ -121,6 +121,42 @@ static void large_answer_to_a_small_request_comes_whole(void **state)
 	channel_disconnect(connection);
 }
 
+static void wait_until_the_host_sleeps(const struct channel_connection *connection)
+{
+	while (!(read_shared(connection->slot->host.sleeps) & SLUICE_CHANNEL_WAKE_FOR_DATA))
+		sched_yield();
+}
+
+static uint64_t doorbells(void)
+{
+	struct channel_counters counters;
+
+	channel_counters(channel, &counters);
+	return counters.doorbells;
+}
+
+static void what_is_posted_wakes_nobody_before_its_answer_is_wanted(void **state)
+{
+	struct channel_connection *connection = join();
+	const struct iovec part = {"echo me", 7};
+	const void *reply;
+	size_t bytes;
+
+	for (unsigned i = 0; i < 20; i++) {
+		const uint64_t before = doorbells();
+
+		wait_until_the_host_sleeps(connection);
+		assert_int_equal(channel_post(connection, &part, 1), 0);
+		assert_int_equal(channel_post(connection, &part, 1), 0);
+		assert_int_equal(doorbells(), before);
+		for (unsigned answer = 0; answer < 2; answer++) {
+			assert_int_equal(channel_receive(connection, &reply, &bytes), 0);
+			assert_int_equal(bytes, 7);
+		}
+	}
+	channel_disconnect(connection);
+}
+
 static void nothing_is_received_that_was_not_asked_for(void **state)
 {
 	struct channel_connection *connection = join();
@@ -159,6 +195,7 @@ int main(void)
 		BOTH_WAYS(requests_in_a_row_are_answered_in_their_order),
 		BOTH_WAYS(answer_that_takes_its_time_is_slept_for),
 		BOTH_WAYS(large_answer_to_a_small_request_comes_whole),
+		BOTH_WAYS(what_is_posted_wakes_nobody_before_its_answer_is_wanted),
 		BOTH_WAYS(nothing_is_received_that_was_not_asked_for),
 		BOTH_WAYS(counters_count),
 	};

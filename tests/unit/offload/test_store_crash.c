@@ -1,9 +1,11 @@
 /* What is left of the storage module's contents when its process is killed. */
 #include "../cmocka_all.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,8 +32,7 @@ struct victim {
 	int reports; /* what it writes */
 };
 
-/* Start one that runs `work`, which reports; what it asserts is seen by its reports' end. */
-static struct victim start(void (*work)(int reports))
+static struct victim start_with(void (*work)(int reports), bool has_module)
 {
 	struct victim victim;
 	int ends[2];
@@ -42,13 +43,25 @@ static struct victim start(void (*work)(int reports))
 	assert_true(victim.pid >= 0);
 	if (!victim.pid) {
 		close(ends[0]);
-		fixture_open();
+		if (has_module)
+			fixture_open();
 		work(ends[1]);
 		pause();
 	}
 	close(ends[1]);
 	victim.reports = ends[0];
 	return victim;
+}
+
+/* Start one that runs `work`, which reports; what it asserts is seen by its reports' end. */
+static struct victim start(void (*work)(int reports))
+{
+	return start_with(work, true);
+}
+
+static struct victim start_without_module(void (*work)(int reports))
+{
+	return start_with(work, false);
 }
 
 static void report(int reports, uint64_t number)
@@ -184,10 +197,122 @@ static void a_crash_at_any_time_leaves_whole_transactions_and_new_numbers(void *
 	}
 }
 
+/* ---- a full device ---- */
+
+#define ROW_BYTES 1000u
+
+/* Text that no compression makes much of. */
+static void fill_value(char value[ROW_BYTES])
+{
+	for (unsigned i = 0; i < ROW_BYTES - 1; i++)
+		value[i] = (char)('0' + random() % 64);
+	value[ROW_BYTES - 1] = '\0';
+}
+
+/* A small device of its own where the module's directory is. Returns false if that is not allowed here. */
+static bool mount_small_device(void)
+{
+	return !unshare(CLONE_NEWNS) && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("small", fixture_directory(), "tmpfs", 0, "size=24m");
+}
+
+/* Returns how many rows were committed before there was no space. */
+static unsigned commit_until_full(struct store_client *client, const struct store_handle *table)
+{
+	char key[16], value[ROW_BYTES];
+	int status = STORE_OK;
+	unsigned count = 0;
+
+	while (status == STORE_OK) {
+		fill_value(value);
+		snprintf(key, sizeof key, "%08u", count);
+		assert_int_equal(fixture_put(client, table, key, value), STORE_OK);
+		status = store_client_commit(client, true);
+		count += status == STORE_OK;
+	}
+	assert_int_equal(status, STORE_NO_SPACE);
+	assert_int_equal(store_client_rollback(client), STORE_OK);
+	return count;
+}
+
+static unsigned count_rows(struct store_client *client, const struct store_handle *table)
+{
+	struct store_range range = {.handle = *table, .flags = STORE_KEYS_ONLY};
+	struct store_cursor cursor = {.bounds = NULL};
+	struct store_cursor_row row;
+	unsigned count = 0;
+
+	store_cursor_begin(&cursor, &range);
+	while (!store_cursor_next(&cursor, client, &row))
+		count++;
+	store_cursor_end(&cursor);
+	return count;
+}
+
+static void fill_the_device(int reports)
+{
+	struct store_client *client = fixture_connect();
+	const struct store_handle table = fixture_table(client, "t", 1);
+	const unsigned count = commit_until_full(client, &table);
+
+	report(reports, count);
+	report(reports, count_rows(client, &table));
+}
+
+static void look_after_a_crash(int reports)
+{
+	struct store_client *client = fixture_connect();
+	const struct store_handle table = opened(client, "t");
+
+	report(reports, count_rows(client, &table));
+}
+
+/* Both lives are in one process's namespace; they have ended when it reports. */
+static void fill_and_look(int reports)
+{
+	uint64_t committed, seen, seen_later;
+	struct victim victim;
+
+	if (!mount_small_device()) {
+		report(reports, UINT64_MAX);
+		return;
+	}
+	victim = start(fill_the_device);
+	committed = next_report(&victim);
+	seen = next_report(&victim);
+	end(&victim);
+	/* What is in the log is written to the database at the start, which takes room. */
+	if (mount("small", fixture_directory(), "tmpfs", MS_REMOUNT, "size=64m"))
+		_exit(1);
+	victim = start(look_after_a_crash);
+	seen_later = next_report(&victim);
+	end(&victim);
+	report(reports, committed);
+	report(reports, seen);
+	report(reports, seen_later);
+}
+
+static void a_full_device_refuses_commits_and_keeps_those_before(void **state)
+{
+	const struct victim victim = start_without_module(fill_and_look);
+	const uint64_t committed = next_report(&victim);
+
+	if (committed != UINT64_MAX) {
+		assert_true(committed > 0);
+		assert_int_equal(next_report(&victim), committed);
+		assert_int_equal(next_report(&victim), committed);
+	}
+	end(&victim);
+	if (committed == UINT64_MAX)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		/* First: who forks after RocksDB has started its threads has none of them. */
+		TEST(a_full_device_refuses_commits_and_keeps_those_before),
 		TEST(what_is_committed_outlives_a_crash_and_nothing_else),
 		TEST(a_crash_at_any_time_leaves_whole_transactions_and_new_numbers),
 	};

@@ -2,6 +2,7 @@
 #include "one_table.h"
 
 #include <errno.h>
+#include <rocksdb/c.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,86 @@ static void a_checkpoint_is_made_once_under_a_name(void **state)
 	assert_int_equal(store_client_checkpoint(client, text_bytes("../x")), -ECONNRESET);
 }
 
+static const char *path_of(const char *name)
+{
+	static char path[160];
+
+	snprintf(path, sizeof path, "%s/%s", fixture_directory(), name);
+	return path;
+}
+
+static void move(const char *from, const char *to)
+{
+	char source[160];
+
+	snprintf(source, sizeof source, "%s", path_of(from));
+	assert_int_equal(rename(source, path_of(to)), 0);
+}
+
+static void a_checkpoint_in_the_database_s_place_has_what_was_committed_before_it(void **state)
+{
+	struct store_handle opened;
+
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+	assert_int_equal(store_client_commit(client, true), STORE_OK);
+	assert_int_equal(store_client_checkpoint(client, text_bytes("monday")), STORE_OK);
+	assert_int_equal(fixture_put(client, &table, "a", "2"), STORE_OK);
+	assert_int_equal(store_client_commit(client, true), STORE_OK);
+	store_client_close(client);
+	fixture_close();
+	move("data", "earlier");
+	move("checkpoints/monday", "data");
+	fixture_open();
+	client = fixture_connect();
+	assert_int_equal(
+		store_client_table_open(client, text_bytes("db/t"), &opened, NULL), STORE_OK);
+	assert_string_equal(fixture_get(client, &opened, "a", STORE_FRESH), "1");
+	assert_int_equal(fixture_put(client, &opened, "b", "1"), STORE_OK);
+	commit();
+	reopen();
+	assert_string_equal(fixture_get(client, &opened, "b", STORE_FRESH), "1");
+}
+
+/* With RocksDB's own log, which has been the commit log. */
+static rocksdb_t *open_rocksdb(void)
+{
+	rocksdb_options_t *options = rocksdb_options_create();
+	char *message = NULL;
+	rocksdb_t *db = rocksdb_open(options, path_of("data"), &message);
+
+	assert_null(message);
+	rocksdb_options_destroy(options);
+	return db;
+}
+
+static void what_is_in_a_log_of_rocksdb_is_kept(void **state)
+{
+	rocksdb_writeoptions_t *write_options = rocksdb_writeoptions_create();
+	rocksdb_readoptions_t *read_options = rocksdb_readoptions_create();
+	char *message = NULL, *value;
+	rocksdb_t *db;
+	size_t bytes;
+
+	store_client_close(client);
+	fixture_close();
+	db = open_rocksdb();
+	rocksdb_put(db, write_options, "\xff key", 5, "value", 5, &message);
+	assert_null(message);
+	rocksdb_close(db);
+	fixture_open();
+	fixture_close();
+	db = open_rocksdb();
+	value = rocksdb_get(db, read_options, "\xff key", 5, &bytes, &message);
+	assert_non_null(value);
+	assert_memory_equal(value, "value", 5);
+	rocksdb_free(value);
+	rocksdb_close(db);
+	rocksdb_readoptions_destroy(read_options);
+	rocksdb_writeoptions_destroy(write_options);
+	fixture_open();
+	client = fixture_connect();
+}
+
 static void the_status_is_lines_of_text(void **state)
 {
 	struct store_bytes text;
@@ -23,6 +104,7 @@ static void the_status_is_lines_of_text(void **state)
 	assert_int_equal(store_client_status(client, &text), STORE_OK);
 	assert_non_null(memmem(text.data, text.bytes, "tables: 1\n", 10));
 	assert_non_null(memmem(text.data, text.bytes, "read-only: 0\n", 13));
+	assert_non_null(memmem(text.data, text.bytes, "log records: ", 13));
 }
 
 /* Rows in ascending order, of which RocksDB makes several files behind each other. */
@@ -140,6 +222,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ONE_TABLE_TEST(a_checkpoint_is_made_once_under_a_name),
+		ONE_TABLE_TEST(
+			a_checkpoint_in_the_database_s_place_has_what_was_committed_before_it),
+		ONE_TABLE_TEST(what_is_in_a_log_of_rocksdb_is_kept),
 		ONE_TABLE_TEST(the_status_is_lines_of_text),
 		ONE_TABLE_TEST(a_scan_goes_on_in_files_that_are_cold),
 		ONE_TABLE_TEST(what_is_cold_is_read_where_it_may_wait),

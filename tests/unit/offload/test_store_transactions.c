@@ -211,6 +211,20 @@ static void a_lock_is_had_of_a_key_that_is_not_there(void **state)
 	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
 }
 
+static void a_lock_for_what_is_there_is_not_had_of_what_is_not(void **state)
+{
+	const unsigned flags = STORE_EXCLUSIVE | STORE_IF_THERE;
+
+	assert_null(fixture_get(other, &table, "a", flags));
+	put_committed("a", "1");
+	assert_string_equal(fixture_get(other, &table, "a", flags), "1");
+	assert_int_equal(fixture_put(client, &table, "a", "2"), STORE_LOCK_TIMEOUT);
+	/* What it had before, it keeps. */
+	assert_int_equal(fixture_delete(other, &table, "a"), STORE_OK);
+	assert_null(fixture_get(other, &table, "a", flags));
+	assert_int_equal(fixture_put(client, &table, "a", "2"), STORE_LOCK_TIMEOUT);
+}
+
 static void a_request_that_fails_keeps_no_locks_of_its_own(void **state)
 {
 	struct store_batch batch = {.data = NULL};
@@ -589,6 +603,7 @@ int main(void)
 		TEST(two_that_share_a_lock_and_both_want_it_alone_are_a_deadlock),
 		TEST(a_locked_read_sees_what_is_committed_last),
 		TEST(a_lock_is_had_of_a_key_that_is_not_there),
+		TEST(a_lock_for_what_is_there_is_not_had_of_what_is_not),
 		TEST(a_request_that_fails_keeps_no_locks_of_its_own),
 		TEST(a_scan_locks_its_rows_or_leaves_out_those_that_are),
 		TEST(a_transaction_reads_the_snapshot_of_its_first_read),

@@ -11,6 +11,7 @@
 #define WRITE_BUFFERS 4u
 #define FILES_MAX 65536
 #define BLOCK_CACHE_TIER 1
+#define PERSISTED_TIER 2
 #define LOG_LEVEL_FATAL_ONLY 4
 #define KEYS_SKIPPED_MAX 1000u /* deleted ones, that a scan passes where it must not wait */
 
@@ -71,15 +72,19 @@ static int files_max(void)
 	return (int)limit.rlim_cur / 2;
 }
 
+size_t database_buffer_bytes(const struct database_config *config)
+{
+	const size_t bytes = config->write_buffer_bytes / WRITE_BUFFERS;
+
+	return bytes < WRITE_BUFFER_BYTES_MAX ? bytes : WRITE_BUFFER_BYTES_MAX;
+}
+
 static rocksdb_options_t *options_of(const struct database_config *config, rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *options = rocksdb_options_create();
-	size_t buffer_bytes = config->write_buffer_bytes / WRITE_BUFFERS;
 
-	if (buffer_bytes > WRITE_BUFFER_BYTES_MAX)
-		buffer_bytes = WRITE_BUFFER_BYTES_MAX;
 	rocksdb_options_set_create_if_missing(options, 1);
-	rocksdb_options_set_write_buffer_size(options, buffer_bytes);
+	rocksdb_options_set_write_buffer_size(options, database_buffer_bytes(config));
 	rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
 	rocksdb_options_set_db_write_buffer_size(options, config->write_buffer_bytes);
 	rocksdb_options_set_max_background_jobs(options, (int)config->background_threads);
@@ -106,21 +111,24 @@ static void start_threads(unsigned background_threads)
 	rocksdb_env_destroy(env);
 }
 
-static void create_write_options(struct database *database)
+static void create_options(struct database *database)
 {
-	for (unsigned flags = 0; flags < 4; flags++) {
+	for (int may_wait = 0; may_wait < 2; may_wait++) {
 		rocksdb_writeoptions_t *options = rocksdb_writeoptions_create();
 
-		rocksdb_writeoptions_set_sync(options, !!(flags & DATABASE_SYNC));
-		rocksdb_writeoptions_set_no_slowdown(options, !(flags & DATABASE_MAY_WAIT));
-		database->write_options[flags] = options;
+		rocksdb_writeoptions_disable_WAL(options, 1);
+		rocksdb_writeoptions_set_no_slowdown(options, !may_wait);
+		database->write_options[may_wait] = options;
 	}
+	database->durable_options = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_read_tier(database->durable_options, PERSISTED_TIER);
 }
 
 static void destroy_options(struct database *database)
 {
-	for (unsigned flags = 0; flags < 4; flags++)
-		rocksdb_writeoptions_destroy(database->write_options[flags]);
+	for (int may_wait = 0; may_wait < 2; may_wait++)
+		rocksdb_writeoptions_destroy(database->write_options[may_wait]);
+	rocksdb_readoptions_destroy(database->durable_options);
 	rocksdb_options_destroy(database->options);
 	rocksdb_cache_destroy(database->cache);
 }
@@ -129,10 +137,11 @@ int database_open(
 	struct database *database, const struct database_config *config, struct error *error)
 {
 	char *message = NULL;
+	int failure;
 
 	*database = (struct database){.cache = rocksdb_cache_create_lru(config->block_cache_bytes)};
 	database->options = options_of(config, database->cache);
-	create_write_options(database);
+	create_options(database);
 	start_threads(config->background_threads);
 	database->db = rocksdb_open(database->options, config->directory, &message);
 	if (message) {
@@ -142,38 +151,23 @@ int database_open(
 		destroy_options(database);
 		return -EIO;
 	}
-	return 0;
+	failure = database_open_log(database, config, error);
+	if (failure) {
+		rocksdb_close(database->db);
+		destroy_options(database);
+	}
+	return failure;
 }
 
+/* RocksDB writes what it has in memory, so nothing is left to do when it is opened again. */
 void database_close(struct database *database)
 {
 	rocksdb_close(database->db);
+	commit_log_close(&database->log);
 	destroy_options(database);
 }
 
-/* ---- reading and writing ---- */
-
-bool database_is_read_only(const struct database *database)
-{
-	return __atomic_load_n(&database->is_read_only, __ATOMIC_RELAXED);
-}
-
-int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
-	struct explanation *explanation)
-{
-	char *message = NULL;
-	int outcome;
-
-	if (database_is_read_only(database))
-		return explain(explanation, STORE_READ_ONLY,
-			"nothing is written since a write has failed; see to the device, then "
-			"start the module anew");
-	rocksdb_write(database->db, database->write_options[flags], batch, &message);
-	outcome = database_outcome(message, explanation);
-	if (outcome == STORE_IO_ERROR)
-		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
-	return outcome;
-}
+/* ---- reading ---- */
 
 rocksdb_readoptions_t *database_read_options(bool may_wait)
 {

@@ -3,7 +3,7 @@
  *
  * Its own transactions are not used: what its C interface offers of them has one time-out for a transaction's locks and no way to
  * change it, where here every request says how long it waits, and a poller must not. Locks, pending writes and prepared
- * transactions are this module's own; a transaction is committed by one atomic write.
+ * transactions are this module's own; a transaction is committed by one atomic write. Its log is not used either: see commit_log.h.
  */
 #ifndef SLUICE_STORE_DATABASE_H
 #define SLUICE_STORE_DATABASE_H
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "commit_log.h"
 #include "message.h"
 #include "outcome.h"
 
@@ -32,8 +33,10 @@ struct database {
 	rocksdb_t *db;
 	rocksdb_options_t *options;
 	rocksdb_cache_t *cache;
-	rocksdb_writeoptions_t *write_options[4]; /* by enum database_write_flag */
-	bool is_read_only;			  /* after an I/O error. Atomic */
+	rocksdb_readoptions_t *durable_options;	  /* to read what is on the device */
+	rocksdb_writeoptions_t *write_options[2]; /* that must not wait, that may */
+	struct commit_log log;
+	bool is_read_only; /* after an I/O error. Atomic */
 };
 
 /*
@@ -47,8 +50,9 @@ void database_close(struct database *database);
 int database_outcome(char *message, struct explanation *explanation);
 
 /*
- * Write atomically.
+ * Write atomically. Others may read it before it is on the device.
  *
+ * @batch: is given the number of the log's record, too
  * @flags: enum database_write_flag
  *
  * Returns an outcome; STORE_READ_ONLY once a write has failed.
@@ -69,6 +73,13 @@ int database_get(struct database *database, const rocksdb_readoptions_t *options
 	rocksdb_pinnableslice_t **value, struct explanation *explanation);
 
 bool database_is_read_only(const struct database *database);
+
+/* Of changes that RocksDB gathers before it writes a file. */
+size_t database_buffer_bytes(const struct database_config *config);
+
+/* For database_open: the log is read, and what is missing is written. Returns 0 or a negative errno. */
+int database_open_log(
+	struct database *database, const struct database_config *config, struct error *error);
 
 /* A space's number, as keys begin with it. */
 #define SPACE_BYTES 4u

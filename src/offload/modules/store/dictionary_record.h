@@ -19,6 +19,7 @@ enum record_kind {
 	RECORD_ROWS = 'r',	     /* number of the table -> i64: about */
 	RECORD_RECLAIM = 'd',	     /* first space -> u32: how many are to be reclaimed */
 	RECORD_PREPARED = 'x',	     /* xid -> RocksDB's write batch */
+	RECORD_LOGGED = 'l', /* -> u64: number of the commit log's record that was written last */
 };
 
 struct record_next {

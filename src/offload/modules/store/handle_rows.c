@@ -33,6 +33,8 @@ static const rocksdb_snapshot_t *snapshot_to_read(struct call *call)
 
 static int get(struct call *call, struct bytes key)
 {
+	struct transaction *transaction = call->session->transaction;
+	struct lock_hold *newest = transaction->owner.newest;
 	rocksdb_pinnableslice_t *pinned = NULL;
 	struct bytes value;
 	int outcome = lock_as_asked(call, key);
@@ -40,6 +42,8 @@ static int get(struct call *call, struct bytes key)
 	if (outcome)
 		return outcome;
 	outcome = call_read(call, key, snapshot_to_read(call), &pinned, &value);
+	if (outcome == STORE_NOT_FOUND && call_has(call, STORE_IF_THERE))
+		lock_undo(transaction->locks, &transaction->owner, newest);
 	if (!outcome) {
 		call->answer.value.value_bytes = (uint32_t)value.bytes;
 		outcome = call_append(call, value.data, value.bytes);

@@ -67,6 +67,17 @@ static void add_locks(struct text *text, struct lock_table *locks)
 	add_line(text, "deadlocks", counts.deadlocks);
 }
 
+static void add_log(struct text *text, struct commit_log *log)
+{
+	struct commit_log_counts counts;
+
+	commit_log_count(log, &counts);
+	add_line(text, "log records", counts.records);
+	add_line(text, "log writes", counts.frames);
+	add_line(text, "log syncs", counts.syncs);
+	add_line(text, "log bytes", counts.bytes);
+}
+
 size_t store_status(struct store *store, char *text, size_t size)
 {
 	struct text written = {.text = text, .size = size};
@@ -80,6 +91,7 @@ size_t store_status(struct store *store, char *text, size_t size)
 	add_locks(&written, &store->locks);
 	add_line(&written, "reclaimed generations",
 		__atomic_load_n(&store->reclaimer.reclaimed, __ATOMIC_RELAXED));
+	add_log(&written, &store->database.log);
 	add_properties(&written, &store->database);
 	return written.length;
 }

@@ -1,0 +1,182 @@
+/* What is written to RocksDB, and to the commit log: each record is a batch, which has the record's number, too. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "database.h"
+#include "dictionary_record.h"
+
+#define SEGMENT_BYTES_MIN (1u << 20)
+#define NUMBER_BYTES 32u /* of a batch, at most, for the number with its key */
+
+/* ---- what the log wants of RocksDB ---- */
+
+static int failure_of(char *message)
+{
+	struct explanation explanation;
+	const int outcome = database_outcome(message, &explanation);
+
+	if (outcome == STORE_OK)
+		return 0;
+	return outcome == STORE_NO_SPACE ? -ENOSPC : -EIO;
+}
+
+static int flush(struct database *database, bool waits)
+{
+	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+	char *message = NULL;
+
+	rocksdb_flushoptions_set_wait(options, waits);
+	rocksdb_flush(database->db, options, &message);
+	rocksdb_flushoptions_destroy(options);
+	return failure_of(message);
+}
+
+/* The number that is on the device with all changes up to it. */
+static int read_number(struct database *database, uint64_t *number)
+{
+	const struct record_key key = record_key(RECORD_LOGGED);
+	rocksdb_pinnableslice_t *value;
+	char *message = NULL;
+	const char *data;
+	size_t bytes;
+
+	*number = 0;
+	value = rocksdb_get_pinned(
+		database->db, database->durable_options, key.data, key.bytes, &message);
+	if (!value)
+		return failure_of(message);
+	data = rocksdb_pinnableslice_value(value, &bytes);
+	if (bytes == sizeof *number)
+		memcpy(number, data, bytes);
+	rocksdb_pinnableslice_destroy(value);
+	return bytes == sizeof *number ? 0 : -EBADMSG;
+}
+
+static int settle(void *context, enum commit_log_settling how, uint64_t *settled)
+{
+	struct database *database = context;
+	const int failure = how == LOG_ASK ? 0 : flush(database, how == LOG_WAIT);
+
+	return failure ? failure : read_number(database, settled);
+}
+
+static int apply(void *context, uint64_t number, struct bytes record, struct error *error)
+{
+	struct database *database = context;
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create_from(record.data, record.bytes);
+	char *message = NULL;
+
+	rocksdb_write(database->db, database->write_options[true], batch, &message);
+	rocksdb_writebatch_destroy(batch);
+	if (!message)
+		return 0;
+	error_set(error, -EIO, "record %llu of the commit log cannot be written: %s",
+		(unsigned long long)number, message);
+	rocksdb_free(message);
+	return -EIO;
+}
+
+int database_open_log(
+	struct database *database, const struct database_config *config, struct error *error)
+{
+	const size_t buffer_bytes = database_buffer_bytes(config);
+	struct commit_log_config log = {.segment_bytes = buffer_bytes > SEGMENT_BYTES_MIN
+								 ? buffer_bytes
+								 : SEGMENT_BYTES_MIN,
+		.settle = settle,
+		.apply = apply,
+		.context = database};
+	char *directory;
+	int failure;
+
+	/* In RocksDB's directory: who puts a checkpoint in its place leaves no log of another past. */
+	if (asprintf(&directory, "%s/commits", config->directory) < 0)
+		return error_set(error, -ENOMEM, "out of memory");
+	log.directory = directory;
+	failure = commit_log_open(&database->log, &log, error);
+	free(directory);
+	return failure;
+}
+
+/* ---- writing ---- */
+
+bool database_is_read_only(const struct database *database)
+{
+	return __atomic_load_n(&database->is_read_only, __ATOMIC_RELAXED);
+}
+
+struct log_outcome {
+	int failure;
+	int outcome;
+	const char *text;
+};
+
+static const struct log_outcome log_outcomes[] = {
+	{0, STORE_OK, NULL},
+	{-EAGAIN, OUTCOME_WOULD_WAIT, "the commit log is busy"},
+	{-ENOSPC, STORE_NO_SPACE, "the commit log: no space left on the device"},
+	{-EDQUOT, STORE_NO_SPACE, "the commit log: no more space may be used on the device"},
+	{-ENOMEM, STORE_BUSY, "out of memory"},
+};
+
+static int outcome_of(int failure, struct explanation *explanation)
+{
+	for (size_t i = 0; i < sizeof log_outcomes / sizeof *log_outcomes; i++) {
+		const struct log_outcome *known = &log_outcomes[i];
+
+		if (known->failure == failure)
+			return failure ? explain(explanation, known->outcome, "%s", known->text)
+				       : STORE_OK;
+	}
+	return explain(explanation, STORE_IO_ERROR, "the commit log cannot be written: %s",
+		strerror(-failure));
+}
+
+static struct bytes batch_bytes(rocksdb_writebatch_t *batch)
+{
+	struct bytes bytes;
+
+	bytes.data = rocksdb_writebatch_data(batch, &bytes.bytes);
+	return bytes;
+}
+
+static void add_number(rocksdb_writebatch_t *batch, uint64_t number)
+{
+	record_put(batch, record_key(RECORD_LOGGED), &number, sizeof number);
+}
+
+static int write_both(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation)
+{
+	struct commit_log *log = &database->log;
+	const bool may_wait = flags & DATABASE_MAY_WAIT;
+	char *message = NULL;
+	int failure = commit_log_begin(log, batch_bytes(batch).bytes + NUMBER_BYTES, may_wait);
+
+	if (failure)
+		return outcome_of(failure, explanation);
+	add_number(batch, commit_log_number(log));
+	rocksdb_write(database->db, database->write_options[may_wait], batch, &message);
+	if (message) {
+		commit_log_cancel(log);
+		return database_outcome(message, explanation);
+	}
+	failure = commit_log_end(log, batch_bytes(batch), flags & DATABASE_SYNC);
+	return outcome_of(failure, explanation);
+}
+
+int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation)
+{
+	int outcome;
+
+	if (database_is_read_only(database))
+		return explain(explanation, STORE_READ_ONLY,
+			"nothing is written since a write has failed; see to the device, then "
+			"start the module anew");
+	outcome = write_both(database, batch, flags, explanation);
+	if (outcome == STORE_IO_ERROR)
+		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
+	return outcome;
+}

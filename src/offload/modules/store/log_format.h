@@ -1,0 +1,85 @@
+/*
+ * What is in a file of the commit log, a segment, and how much of it counts.
+ *
+ * Theory of operation. A segment is blocks. The first one has its head. Behind it are frames, each at the beginning of a block: what was
+ * written at once, a group of records with successive numbers. Nothing that is on the device is ever written over before the whole segment
+ * is used again, so a write that is torn spoils itself alone.
+ *
+ * A segment that is used again still has its earlier frames. The checksum of a frame begins with the segment's identity, a random number
+ * that is new each time: so no earlier frame, and nothing that a client has put into a row, passes for a frame of now.
+ *
+ * Frames end where one does not fit its checksum or has not the next number. Such an end is the last write, torn by a crash, or it is
+ * damage. A frame says how many records were on the device when it was written: if there is a frame behind the end by which what
+ * is missing was there, it is damage. Several frames that nobody has waited for may be lost together, in any order.
+ */
+#ifndef SLUICE_STORE_LOG_FORMAT_H
+#define SLUICE_STORE_LOG_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "message.h"
+
+#define LOG_BLOCK_BYTES 4096u
+
+struct log_head {
+	char magic[8];
+	uint32_t version;
+	uint32_t crc; /* of what follows */
+	uint64_t identity;
+	uint64_t first; /* number of the first record */
+};
+
+struct log_frame {
+	uint32_t crc;	/* of the segment's identity, of what follows, and of the records */
+	uint32_t bytes; /* of the records, each behind a u32 that has its length */
+	uint64_t first; /* number of the first of them */
+	uint64_t
+		durable; /* all records before this number were on the device when this was written */
+	uint32_t count;
+	uint32_t reserved; /* 0 */
+};
+
+/* What a frame with that many bytes of records takes. */
+static inline uint64_t log_frame_room(uint64_t bytes)
+{
+	return (sizeof(struct log_frame) + bytes + LOG_BLOCK_BYTES - 1) / LOG_BLOCK_BYTES *
+	       LOG_BLOCK_BYTES;
+}
+
+struct log_head log_head_make(uint64_t identity, uint64_t first);
+
+/* Fill in the checksum; the records lie behind the frame. */
+void log_frame_seal(struct log_frame *frame, uint64_t identity);
+
+enum log_head_state { LOG_UNUSED, LOG_USED, LOG_DAMAGED };
+
+/* What a segment's contents begin with. Unused is a segment that has nothing but zeroes. */
+enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_head *head);
+
+/* Walks through the records of a segment. */
+struct log_reader {
+	const char *segment;
+	size_t bytes;
+	uint64_t identity;
+	size_t position;      /* of the next frame */
+	uint64_t next;	      /* number of the next record */
+	struct bytes records; /* of the frame, that are left */
+	uint32_t count;
+};
+
+void log_reader_begin(
+	struct log_reader *reader, const char *segment, size_t bytes, const struct log_head *head);
+
+/* Returns false at the end, with `next` the number of what did not come. */
+bool log_reader_next(struct log_reader *reader, uint64_t *number, struct bytes *record);
+
+/*
+ * At the end: whether there was more that counts.
+ *
+ * @wanted: records before this number are of no interest
+ */
+bool log_reader_is_cut(const struct log_reader *reader, uint64_t wanted);
+
+#endif
