@@ -151,13 +151,13 @@ def expect_unharmed(host, ledger, attacks):
     """In turns with and without them: what else the machine does then is the same for both."""
     process = host.module("working")["pid"]
     alone, together = Rounds(), Rounds()
-    for _ in range(ROUNDS):
-        for rounds, change in (alone, "pause"), (together, "go_on"):
+    with contextlib.ExitStack() as ends:
+        for attack in attacks:
+            ends.callback(attack.end)
+        for rounds, change in [(alone, "pause"), (together, "go_on")] * ROUNDS:
             for attack in attacks:
                 getattr(attack, change)()
             rounds.add(host, ledger)
-    for attack in attacks:
-        attack.end()
     print(f"alone: {alone}; together: {together}")
     assert ledger.ask("check") == "right"
     assert host.module("working")["pid"] == process and host.module("working")["restarts"] == 0
