@@ -7,9 +7,10 @@
 
 #include "offload/modules/store/log_format.h"
 
-#define IDENTITY 1u
 #define FIRST 1u
 #define BYTES_MAX (64u << 10)
+
+static const struct log_identity identity = {{1}};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -19,8 +20,8 @@ static void seal_frames(char *segment, size_t bytes)
 		at += LOG_BLOCK_BYTES) {
 		struct log_frame *frame = (struct log_frame *)(segment + at);
 
-		if (!frame->crc && frame->bytes <= bytes - at - sizeof *frame)
-			log_frame_seal(frame, IDENTITY);
+		if (!frame->checksum && frame->bytes <= bytes - at - sizeof *frame)
+			log_frame_seal(frame, &identity);
 	}
 }
 
@@ -44,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const bool has_head = size && data[0] & 1;
 	const size_t begin = has_head ? 0 : LOG_BLOCK_BYTES;
 	size_t bytes = size ? size - 1 + begin : 0;
-	struct log_head head = log_head_make(IDENTITY, FIRST);
+	struct log_head head = log_head_make(&identity, FIRST);
 	char *segment;
 
 	if (!size || bytes > BYTES_MAX)

@@ -62,7 +62,8 @@ static void buffer_clear(struct log_buffer *buffer)
 
 /* ---- writing ---- */
 
-static void seal(struct log_buffer *buffer, uint64_t first, uint64_t durable, uint64_t identity)
+static void seal(struct log_buffer *buffer, uint64_t first, uint64_t durable,
+	const struct log_identity *identity)
 {
 	struct log_frame *frame = (struct log_frame *)buffer->data;
 	const size_t used = sizeof *frame + buffer->bytes;
@@ -95,7 +96,7 @@ static void write_frame(struct commit_log *log)
 	const bool is_durable = buffer->is_urgent;
 	int failure;
 
-	seal(buffer, first, log->durable, segment->identity);
+	seal(buffer, first, log->durable, &segment->identity);
 	segment->position += log_frame_room(buffer->bytes);
 	log->filling ^= 1;
 	log->is_writing = true;

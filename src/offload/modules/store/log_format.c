@@ -1,27 +1,36 @@
 #include "log_format.h"
 
+#include <sodium.h>
 #include <string.h>
 
-#include "crc32c.h"
+_Static_assert(sizeof(struct log_identity) == crypto_shorthash_KEYBYTES, "an identity is a key");
 
-#define VERSION 1u
+static const char magic[8] = {'S', 'L', 'U', 'I', 'C', 'E', 'L', '1'};
 
-static const char magic[8] = {'S', 'L', 'U', 'I', 'C', 'E', 'L', 'G'};
+static uint64_t checksum(const void *data, size_t bytes, const struct log_identity *identity)
+{
+	uint64_t sum;
+
+	_Static_assert(sizeof sum == crypto_shorthash_BYTES, "all of it");
+	crypto_shorthash((unsigned char *)&sum, data, bytes, identity->bytes);
+	return sum;
+}
 
 /* ---- heads ---- */
 
-static uint32_t head_crc(const struct log_head *head)
+static uint64_t head_checksum(const struct log_head *head)
 {
-	return crc32c_extend(
-		0, &head->identity, sizeof *head - offsetof(struct log_head, identity));
+	const size_t begin = offsetof(struct log_head, identity);
+
+	return checksum((const char *)head + begin, sizeof *head - begin, &head->identity);
 }
 
-struct log_head log_head_make(uint64_t identity, uint64_t first)
+struct log_head log_head_make(const struct log_identity *identity, uint64_t first)
 {
-	struct log_head head = {.version = VERSION, .identity = identity, .first = first};
+	struct log_head head = {.identity = *identity, .first = first};
 
 	memcpy(head.magic, magic, sizeof magic);
-	head.crc = head_crc(&head);
+	head.checksum = head_checksum(&head);
 	return head;
 }
 
@@ -37,26 +46,26 @@ enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_
 	if (bytes < LOG_BLOCK_BYTES)
 		return LOG_DAMAGED;
 	memcpy(head, segment, sizeof *head);
-	if (memcmp(head->magic, magic, sizeof magic) != 0 || head->version != VERSION ||
-		head->crc != head_crc(head) || !head->first)
+	if (memcmp(head->magic, magic, sizeof magic) != 0 ||
+		head->checksum != head_checksum(head) || !head->first)
 		return LOG_DAMAGED;
 	return LOG_USED;
 }
 
 /* ---- frames ---- */
 
-static uint32_t frame_crc(const struct log_frame *frame, const void *records, uint64_t identity)
+/* Of a frame of that many bytes with its records behind it. */
+static uint64_t frame_checksum(
+	const char *frame, size_t records_bytes, const struct log_identity *identity)
 {
-	const uint32_t of_identity = crc32c_extend(0, &identity, sizeof identity);
-	const uint32_t of_frame = crc32c_extend(
-		of_identity, &frame->bytes, sizeof *frame - offsetof(struct log_frame, bytes));
+	const size_t begin = offsetof(struct log_frame, first);
 
-	return crc32c_extend(of_frame, records, frame->bytes);
+	return checksum(frame + begin, sizeof(struct log_frame) - begin + records_bytes, identity);
 }
 
-void log_frame_seal(struct log_frame *frame, uint64_t identity)
+void log_frame_seal(struct log_frame *frame, const struct log_identity *identity)
 {
-	frame->crc = frame_crc(frame, frame + 1, identity);
+	frame->checksum = frame_checksum((const char *)frame, frame->bytes, identity);
 }
 
 static bool read_frame(const struct log_reader *reader, size_t position, struct log_frame *frame)
@@ -68,7 +77,7 @@ static bool read_frame(const struct log_reader *reader, size_t position, struct 
 	memcpy(frame, at, sizeof *frame);
 	return frame->count && frame->first >= reader->next &&
 	       frame->bytes <= reader->bytes - position - sizeof *frame &&
-	       frame->crc == frame_crc(frame, at + sizeof *frame, reader->identity);
+	       frame->checksum == frame_checksum(at, frame->bytes, &reader->identity);
 }
 
 /* ---- reading ---- */

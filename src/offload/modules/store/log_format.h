@@ -5,8 +5,8 @@
  * written at once, a group of records with successive numbers. Nothing that is on the device is ever written over before the whole segment
  * is used again, so a write that is torn spoils itself alone.
  *
- * A segment that is used again still has its earlier frames. The checksum of a frame begins with the segment's identity, a random number
- * that is new each time: so no earlier frame, and nothing that a client has put into a row, passes for a frame of now.
+ * A segment that is used again still has its earlier frames. Checksums are keyed hashes (SipHash), and the key is the segment's identity, a
+ * random number that is new each time: so no earlier frame, and nothing that a client has put into a row, passes for a frame of now.
  *
  * Frames end where one does not fit its checksum or has not the next number. Such an end is the last write, torn by a crash, or it is
  * damage. A frame says how many records were on the device when it was written: if there is a frame behind the end by which what
@@ -23,22 +23,24 @@
 
 #define LOG_BLOCK_BYTES 4096u
 
+struct log_identity {
+	uint8_t bytes[16];
+};
+
 struct log_head {
-	char magic[8];
-	uint32_t version;
-	uint32_t crc; /* of what follows */
-	uint64_t identity;
+	char magic[8];	   /* with the format's version */
+	uint64_t checksum; /* of what follows */
+	struct log_identity identity;
 	uint64_t first; /* number of the first record */
 };
 
 struct log_frame {
-	uint32_t crc;	/* of the segment's identity, of what follows, and of the records */
-	uint32_t bytes; /* of the records, each behind a u32 that has its length */
-	uint64_t first; /* number of the first of them */
+	uint64_t checksum; /* of what follows, and of the records */
+	uint64_t first;	   /* number of the first of them */
 	uint64_t
 		durable; /* all records before this number were on the device when this was written */
 	uint32_t count;
-	uint32_t reserved; /* 0 */
+	uint32_t bytes; /* of the records, each behind a u32 that has its length */
 };
 
 /* What a frame with that many bytes of records takes. */
@@ -48,10 +50,10 @@ static inline uint64_t log_frame_room(uint64_t bytes)
 	       LOG_BLOCK_BYTES;
 }
 
-struct log_head log_head_make(uint64_t identity, uint64_t first);
+struct log_head log_head_make(const struct log_identity *identity, uint64_t first);
 
 /* Fill in the checksum; the records lie behind the frame. */
-void log_frame_seal(struct log_frame *frame, uint64_t identity);
+void log_frame_seal(struct log_frame *frame, const struct log_identity *identity);
 
 enum log_head_state { LOG_UNUSED, LOG_USED, LOG_DAMAGED };
 
@@ -62,7 +64,7 @@ enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_
 struct log_reader {
 	const char *segment;
 	size_t bytes;
-	uint64_t identity;
+	struct log_identity identity;
 	size_t position;      /* of the next frame */
 	uint64_t next;	      /* number of the next record */
 	struct bytes records; /* of the frame, that are left */

@@ -131,7 +131,7 @@ int log_segment_begin(struct log_segment *segment, uint64_t first, uint64_t byte
 		failure = log_segment_extend(segment, LOG_BLOCK_BYTES - segment->room_bytes);
 	if (failure)
 		return failure;
-	head = log_head_make(segment->identity, first);
+	head = log_head_make(&segment->identity, first);
 	memcpy(block, &head, sizeof head);
 	segment->first = first;
 	segment->end = 0;

@@ -18,7 +18,7 @@
 
 struct log_segment {
 	int fd, direct_fd; /* of the same file; -1: closed */
-	uint64_t identity;
+	struct log_identity identity;
 	uint64_t first, end; /* numbers of its records; `end` while it is not written to any more */
 	uint64_t room_bytes; /* that may be written over */
 	uint64_t position;   /* where the next frame goes */
