@@ -51,10 +51,11 @@ ssize_t link_packet_receive(
 	ssize_t length = recvmsg(link, &message, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 
 	descriptors->count = 0;
-	if (length <= 0)
-		return length < 0 ? -errno : 0;
+	if (length < 0)
+		return -errno;
+	/* An empty packet looks like the end, and may have some all the same. */
 	descriptors->count = take_descriptors(&message, descriptors->fds);
-	if ((size_t)length <= bytes)
+	if (length > 0 && (size_t)length <= bytes)
 		return length;
 	link_close_descriptors(descriptors->fds, descriptors->count);
 	descriptors->count = 0;

@@ -17,7 +17,7 @@ struct link_descriptors {
 };
 
 /*
- * Take one. Descriptors beyond `capacity` are closed, and all that come with a packet that is longer than `bytes`.
+ * Take one. Descriptors beyond `capacity` are closed, and all that come with a packet that is empty or longer than `bytes`.
  *
  * @flags: of recvmsg(2)
  * Returns the bytes of the packet, which may be more than `bytes`, 0 at the link's end, or a negative errno.

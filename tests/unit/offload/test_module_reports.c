@@ -149,6 +149,8 @@ static void descriptors_that_are_no_machine_are_not_kept(void **state)
 	assert_int_equal(take(), MODULE_SAID_NONSENSE);
 	assert_int_equal(link_packet_send(ends[1], fds, sizeof fds, fds, 2), 0);
 	assert_int_equal(take(), MODULE_SAID_NONSENSE);
+	assert_int_equal(link_packet_send(ends[1], fds, 0, fds, 2), 0);
+	assert_int_equal(take(), MODULE_SAID_END);
 	assert_int_equal(open_descriptors(), before);
 }
 
