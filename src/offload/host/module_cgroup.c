@@ -94,7 +94,11 @@ static void leave_leaf(char *path)
 
 static int divide(const char *base, struct error *error)
 {
-	return write_file(base, "/cgroup.subtree_control", "+cpu +memory +pids", error);
+	struct error ignored;
+
+	/* Few units delegate this one, and limits of memory and processors do not need it. */
+	write_file(base, "/cgroup.subtree_control", "+pids", &ignored);
+	return write_file(base, "/cgroup.subtree_control", "+cpu +memory", error);
 }
 
 static int divide_own(const char *base, struct error *error)
@@ -134,16 +138,26 @@ static int find_base(const char *mount, const char *own, char base[PATH_MAX], st
 	return divide_root(mount, base, error);
 }
 
+static void limit_threads(const char *path, const struct module_description *description)
+{
+	struct error error;
+	char text[64];
+
+	snprintf(text, sizeof text, "%u",
+		THREADS_MAX_BASE + THREADS_PER_CONNECTION * description->connections);
+	if (write_file(path, "/pids.max", text, &error) < 0)
+		log_info("module '%s': its threads have no bound: %s", description->name,
+			error.message);
+}
+
 static int limit(
 	const char *path, const struct module_description *description, struct error *error)
 {
 	char text[64];
-	int result;
+	int result = 0;
 
-	snprintf(text, sizeof text, "%u",
-		THREADS_MAX_BASE + THREADS_PER_CONNECTION * description->connections);
-	result = write_file(path, "/pids.max", text, error);
-	if (result == 0 && description->memory_bytes_max) {
+	limit_threads(path, description);
+	if (description->memory_bytes_max) {
 		snprintf(text, sizeof text, "%llu",
 			(unsigned long long)description->memory_bytes_max);
 		result = write_file(path, "/memory.max", text, error);

@@ -94,8 +94,8 @@ static void root_makes_a_tree_of_its_own(void **state)
 	add_file("/sluice/cgroup.subtree_control");
 	add_module("/sluice");
 	assert_int_equal(module_cgroup_make(mount_path, "/user", &description, path, NULL), 0);
-	assert_file("/cgroup.subtree_control", "+cpu +memory +pids");
-	assert_file("/sluice/cgroup.subtree_control", "+cpu +memory +pids");
+	assert_file("/cgroup.subtree_control", "+cpu +memory");
+	assert_file("/sluice/cgroup.subtree_control", "+cpu +memory");
 	assert_file("/sluice/module-db/memory.max", "1073741824");
 	assert_file("/sluice/module-db/cpu.max", "150000 100000");
 	assert_file("/sluice/module-db/pids.max", "384");
@@ -119,13 +119,32 @@ static void what_systemd_has_delegated_is_divided(void **state)
 	assert_int_equal(
 		module_cgroup_make(mount_path, "/sluiced.service", &description, path, NULL), 0);
 	assert_file("/sluiced.service/daemon/cgroup.procs", "0");
-	assert_file("/sluiced.service/cgroup.subtree_control", "+cpu +memory +pids");
+	assert_file("/sluiced.service/cgroup.subtree_control", "+cpu +memory");
 	assert_file("/sluiced.service/module-db/memory.max", "1073741824");
 	/* By now it is in the leaf. */
 	assert_int_equal(
 		module_cgroup_make(mount_path, "/sluiced.service/daemon", &description, path, NULL),
 		0);
 	assert_non_null(strstr(path, "/sluiced.service/module-db"));
+}
+
+/* As in a unit with Delegate=cpu memory. */
+static void without_a_bound_of_threads_the_other_limits_hold(void **state)
+{
+	char path[PATH_MAX], file[128];
+
+	if (geteuid() != 0)
+		skip();
+	add_directory("/user");
+	add_file("/cgroup.subtree_control");
+	add_directory("/sluice");
+	add_file("/sluice/cgroup.subtree_control");
+	add_module("/sluice");
+	snprintf(file, sizeof file, "%s/sluice/module-db/pids.max", mount_path);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(module_cgroup_make(mount_path, "/user", &description, path, NULL), 0);
+	assert_file("/sluice/module-db/memory.max", "1073741824");
+	assert_file("/sluice/module-db/cpu.max", "150000 100000");
 }
 
 static void a_kernel_that_refuses_is_told_of(void **state)
@@ -145,6 +164,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(root_makes_a_tree_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_systemd_has_delegated_is_divided, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_a_bound_of_threads_the_other_limits_hold, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_kernel_that_refuses_is_told_of, set_up, tear_down),
 	};
