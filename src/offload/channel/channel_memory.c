@@ -82,10 +82,21 @@ static int size_file(int fd, const char *path, size_t bytes, struct error *error
 	return 0;
 }
 
-int channel_region_open(
-	const char *path, const struct channel_server_config *config, struct error *error)
+/* Made or found is decided by the kernel: in /dev/shm, somebody else may have been faster. */
+static int open_or_create(const char *path, bool *is_new)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+
+	*is_new = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd;
+}
+
+int channel_region_open(const char *path, const struct channel_server_config *config, bool *is_new,
+	struct error *error)
+{
+	int fd = open_or_create(path, is_new);
 	int result;
 
 	if (fd < 0)

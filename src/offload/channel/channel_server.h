@@ -119,11 +119,13 @@ size_t channel_region_bytes(const struct channel_server_config *config);
 
 /*
  * Open the file of a VM's region, in a tmpfs (/dev/shm), making it if it is not there: of channel_region_bytes, and for its owner
- * and group. One that is there and has that size is used as it is: a running VM has it mapped. Returns the descriptor, owned by the caller,
- * or a negative errno; -EEXIST: it is there, with another size.
+ * and group. One that is there and has that size is used as it is: a running VM has it mapped.
+ *
+ * @is_new: set to whether it was made
+ * Returns the descriptor, owned by the caller, or a negative errno; -EEXIST: it is there, with another size.
  */
-int channel_region_open(
-	const char *path, const struct channel_server_config *config, struct error *error);
+int channel_region_open(const char *path, const struct channel_server_config *config, bool *is_new,
+	struct error *error);
 
 /*
  * Make a server, with all the memory that it will ever need: connections_max * message_bytes_max of address space, of which only

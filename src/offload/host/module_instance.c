@@ -109,10 +109,10 @@ static int open_region(struct module_instance *instance, const struct channel_ma
 	struct error *error)
 {
 	const struct module_description *description = instance->description;
-	const bool is_new = access(description->region, F_OK) < 0;
 	struct channel_server_config *config = add_server(instance);
+	bool is_new;
 
-	config->region_fd = channel_region_open(description->region, config, error);
+	config->region_fd = channel_region_open(description->region, config, &is_new, error);
 	if (config->region_fd == -EEXIST)
 		return error_prefix(error, -EEXIST, "region: ");
 	if (config->region_fd < 0)

@@ -171,12 +171,13 @@ void echo_host_start(struct echo_host *host)
 	const struct sidecore_config sidecore_config = {
 		.name = "test", .cpu = SIDECORE_NOT_PINNED, .poll_ns_max = 20000};
 	struct error error;
+	bool is_new;
 
 	assert_int_equal(sidecore_start(&sidecore_config, &host->sidecore, &error), 0);
 	host->config.sidecore = host->sidecore;
 	if (host->is_pci) {
 		host->config.region_fd =
-			channel_region_open(host->region_path, &host->config, &error);
+			channel_region_open(host->region_path, &host->config, &is_new, &error);
 		host->config.machine_listen_fd =
 			channel_server_listen_for_machine(host->machine_path, &error);
 	} else

@@ -231,18 +231,19 @@ static void region_of_another_size_is_refused(void **state)
 	struct channel_server_config config = host.config;
 	struct error error;
 	char path[PATH_MAX + 64];
+	bool is_new;
 	int fd;
 
 	snprintf(path, sizeof path, "%s/region", host.directory);
-	fd = channel_region_open(path, &config, &error);
-	assert_true(fd >= 0);
+	fd = channel_region_open(path, &config, &is_new, &error);
+	assert_true(fd >= 0 && is_new);
 	assert_int_equal(lseek(fd, 0, SEEK_END), channel_region_bytes(&config));
 	close(fd);
-	fd = channel_region_open(path, &config, &error);
-	assert_true(fd >= 0);
+	fd = channel_region_open(path, &config, &is_new, &error);
+	assert_true(fd >= 0 && !is_new);
 	close(fd);
 	config.connections_max = 4;
-	assert_int_equal(channel_region_open(path, &config, &error), -EEXIST);
+	assert_int_equal(channel_region_open(path, &config, &is_new, &error), -EEXIST);
 	assert_non_null(strstr(error.message, "is there already"));
 }
 
