@@ -50,7 +50,6 @@ public:
 	int create(const char *path, TABLE *form, HA_CREATE_INFO *info) override;
 	int delete_table(const char *path) override;
 	int rename_table(const char *from, const char *to) override;
-	static void drop_database(handlerton *engine, char *path);
 	int truncate() override;
 	void update_create_info(HA_CREATE_INFO *info) override;
 	bool check_if_incompatible_data(HA_CREATE_INFO *info, uint changes) override;

@@ -178,30 +178,6 @@ int ha_sluice::delete_table(const char *path)
 	});
 }
 
-/*
- * The server has dropped the tables that it knows of. There are others if its data directory was lost or restored, and who makes the
- * database again would find them in the way.
- */
-void ha_sluice::drop_database(handlerton *, char *path)
-{
-	std::string prefix = table_name(path);
-	struct session *dropper = session_of(current_thd);
-	std::vector<std::string> names;
-	struct store_list list = {};
-	struct store_bytes name;
-	int error;
-
-	if (prefix.empty() || prefix.back() != '/' || !dropper || session_connect(dropper))
-		return;
-	error = session_error(
-		dropper, store_client_table_list(dropper->client, store_bytes_of(prefix), &list));
-	while (!error && store_list_next(&list, &name))
-		names.emplace_back(static_cast<const char *>(name.data), name.bytes);
-	for (size_t i = 0; i < names.size() && !error; i++)
-		error = session_error(dropper,
-			store_client_table_drop(dropper->client, store_bytes_of(names[i])));
-}
-
 int ha_sluice::rename_table(const char *from, const char *to)
 {
 	std::string name = table_name(from), new_name = table_name(to);
@@ -233,22 +209,33 @@ int ha_sluice::truncate()
 	return error ? error : share->open(session, &handle);
 }
 
-/* With a database goes what only the module knows of it. */
+/*
+ * The server has dropped the tables that it knows of. There are others if its data directory was lost or restored, and who makes the
+ * database again would find them in the way.
+ */
 void drop_database(handlerton *, char *path)
 {
 	std::string prefix = table_name(path);
 	struct session *dropper = session_of(current_thd);
+	int error;
 
 	if (!dropper || prefix.empty() || prefix.back() != '/')
 		return;
-	change_tables(dropper, [&](struct store_client *client, bool) {
+	error = change_tables(dropper, [&](struct store_client *client, bool) {
 		std::vector<std::string> names;
 		int status = find_all(client, prefix, &names);
 
-		for (size_t i = 0; i < names.size() && !status; i++)
+		for (size_t i = 0; i < names.size() && !status; i++) {
 			status = store_client_table_drop(client, store_bytes_of(names[i]));
+			if (status == STORE_NOT_FOUND)
+				status = 0;
+		}
 		return status;
 	});
+	if (error)
+		sql_print_warning("Sluice: the storage module may still have tables of '%s', which "
+				  "this server does not know (error %d)",
+			prefix.c_str(), error);
 }
 
 void ha_sluice::update_create_info(HA_CREATE_INFO *options)

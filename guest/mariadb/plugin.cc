@@ -23,7 +23,6 @@ static int init(void *engine)
 	sluice_engine->tablefile_extensions = const_cast<const char **>(no_files);
 	sluice_engine->drop_database = drop_database;
 	sluice_engine->show_status = engine_status_show;
-	sluice_engine->drop_database = ha_sluice::drop_database;
 	transaction_init(sluice_engine);
 	module_init();
 	return 0;
