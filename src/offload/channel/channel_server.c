@@ -169,6 +169,46 @@ static void set_names(struct channel_server *server, const struct channel_server
 	server->host_epoch = (uint32_t)(clock_real_ns() / NS_PER_MS);
 }
 
+static int open_wake(struct channel_server *server, struct error *error)
+{
+	const struct channel_server_config *config = &server->config;
+
+	server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->wake_fd < 0)
+		return error_set(error, -errno, "channel '%s': no eventfd: %s", config->name,
+			strerror(errno));
+	server->control_caller =
+		(struct caller){.sidecore = config->sidecore, .fd = server->wake_fd};
+	return 0;
+}
+
+static int set_up(struct channel_server *server, struct error *error)
+{
+	const struct channel_server_config *config = &server->config;
+	int result = open_wake(server, error);
+
+	if (result < 0)
+		return result;
+	result = channel_memory_prepare(&server->region, config, error);
+	if (result < 0)
+		goto fail_region;
+	result = make_connections(server);
+	if (result < 0) {
+		error_set(error, result, "channel '%s': no memory for %u connections", config->name,
+			config->connections_max);
+		goto fail_connections;
+	}
+	return 0;
+
+fail_connections:
+	if (server->connections)
+		free_connections(server);
+	channel_memory_drop(&server->region);
+fail_region:
+	close(server->wake_fd);
+	return result;
+}
+
 int channel_server_create(const struct channel_server_config *config,
 	struct channel_server **server, struct error *error)
 {
@@ -183,36 +223,14 @@ int channel_server_create(const struct channel_server_config *config,
 	set_names(new_one, config);
 	new_one->machine = (struct channel_machine){CHANNEL_NO_FD, CHANNEL_NO_FD};
 	pthread_mutex_init(&new_one->machine_lock, NULL);
-	new_one->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (new_one->wake_fd < 0) {
-		result = error_set(error, -errno, "channel '%s': no eventfd: %s", config->name,
-			strerror(errno));
-		goto fail_eventfd;
-	}
-	new_one->control_caller =
-		(struct caller){.sidecore = config->sidecore, .fd = new_one->wake_fd};
-	result = channel_memory_prepare(&new_one->region, &new_one->config, error);
-	if (result < 0)
-		goto fail_region;
-	result = make_connections(new_one);
+	result = set_up(new_one, error);
 	if (result < 0) {
-		error_set(error, result, "channel '%s': no memory for %u connections", config->name,
-			config->connections_max);
-		goto fail_connections;
+		pthread_mutex_destroy(&new_one->machine_lock);
+		free(new_one);
+		return result;
 	}
 	*server = new_one;
 	return 0;
-
-fail_connections:
-	if (new_one->connections)
-		free_connections(new_one);
-	channel_memory_drop(&new_one->region);
-fail_region:
-	close(new_one->wake_fd);
-fail_eventfd:
-	pthread_mutex_destroy(&new_one->machine_lock);
-	free(new_one);
-	return result;
 }
 
 /* ---- starting and ending ---- */
