@@ -254,7 +254,7 @@ static int recover(handlerton *, XID *xids, uint room)
 }
 
 /* What the server expects for an xid, as the X/Open specification numbers it. */
-enum { xa_manager_error = -3, xa_unknown = -4, xa_manager_failed = -7 };
+enum { XA_MANAGER_ERROR = -3, XA_UNKNOWN = -4, XA_MANAGER_FAILED = -7 };
 
 static int by_xid(const XID *xid, end_by_xid *end)
 {
@@ -262,12 +262,12 @@ static int by_xid(const XID *xid, end_by_xid *end)
 	int status;
 
 	if (module_connect(&client))
-		return xa_manager_failed;
+		return XA_MANAGER_FAILED;
 	status = end(client, bytes_of(encode_xid(xid)));
 	store_client_close(client);
 	if (status == STORE_NOT_FOUND)
-		return xa_unknown;
-	return status ? xa_manager_error : 0;
+		return XA_UNKNOWN;
+	return status ? XA_MANAGER_ERROR : 0;
 }
 
 static int commit_by_xid(handlerton *, XID *xid)
