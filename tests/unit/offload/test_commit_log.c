@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "commit_log.h"
+#include "failing_device.h"
 
 #define SEGMENT_BYTES (1u << 20)
 #define THREADS 4u
@@ -365,6 +366,17 @@ static void a_full_device_refuses_records_until_there_is_room(void **state)
 	crash();
 }
 
+static void after_a_failed_write_no_record_is_begun(void **state)
+{
+	append_some(1, 100);
+	failing_write = ENOSPC;
+	assert_int_equal(append(100, true), -ENOSPC);
+	failing_write = 0;
+	/* It is not what the next one has failed of. */
+	assert_int_equal(append(100, true), -EIO);
+	crash();
+}
+
 static void who_may_not_wait_does_not(void **state)
 {
 	/* The first segment has to be made. */
@@ -427,6 +439,7 @@ int main(void)
 		TEST(a_segment_that_is_missing_is_an_error),
 		TEST(a_segment_that_was_just_made_is_none),
 		TEST(a_full_device_refuses_records_until_there_is_room),
+		TEST(after_a_failed_write_no_record_is_begun),
 		TEST(who_may_not_wait_does_not),
 		TEST(records_of_several_threads_all_come_back),
 	};

@@ -164,7 +164,8 @@ static int find_room(struct commit_log *log, size_t bytes, bool may_wait)
 		if (failure)
 			return failure;
 	}
-	return log->failure;
+	/* Why it failed is said of the record that it was. */
+	return log->failure ? -EIO : 0;
 }
 
 static int prepare(struct commit_log *log, size_t bytes, bool may_wait)

@@ -80,8 +80,8 @@ int commit_log_open(
 void commit_log_close(struct commit_log *log);
 
 /*
- * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; if it fails, the log is
- * not held.
+ * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; -EIO once a write has
+ * failed. If it fails, the log is not held.
  */
 int commit_log_begin(struct commit_log *log, size_t bytes, bool may_wait);
 

@@ -106,31 +106,42 @@ bool database_is_read_only(const struct database *database)
 	return __atomic_load_n(&database->is_read_only, __ATOMIC_RELAXED);
 }
 
-struct log_outcome {
+int database_check_writable(const struct database *database, struct explanation *explanation)
+{
+	if (!database_is_read_only(database))
+		return STORE_OK;
+	return explain(explanation, STORE_READ_ONLY,
+		"nothing is written since a write has failed; see to the device, then "
+		"start the module anew");
+}
+
+struct refusal {
 	int failure;
 	int outcome;
 	const char *text;
 };
 
-static const struct log_outcome log_outcomes[] = {
-	{0, STORE_OK, NULL},
+/* Of a record that was not begun: RocksDB has not changed. */
+static const struct refusal refusals[] = {
 	{-EAGAIN, OUTCOME_WOULD_WAIT, "the commit log is busy"},
 	{-ENOSPC, STORE_NO_SPACE, "the commit log: no space left on the device"},
 	{-EDQUOT, STORE_NO_SPACE, "the commit log: no more space may be used on the device"},
 	{-ENOMEM, STORE_BUSY, "out of memory"},
 };
 
-static int outcome_of(int failure, struct explanation *explanation)
+static int io_error(int failure, struct explanation *explanation)
 {
-	for (size_t i = 0; i < sizeof log_outcomes / sizeof *log_outcomes; i++) {
-		const struct log_outcome *known = &log_outcomes[i];
-
-		if (known->failure == failure)
-			return failure ? explain(explanation, known->outcome, "%s", known->text)
-				       : STORE_OK;
-	}
 	return explain(explanation, STORE_IO_ERROR, "the commit log cannot be written: %s",
 		strerror(-failure));
+}
+
+static int refuse(int failure, struct explanation *explanation)
+{
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (refusals[i].failure == failure)
+			return explain(explanation, refusals[i].outcome, "%s", refusals[i].text);
+	}
+	return io_error(failure, explanation);
 }
 
 static struct bytes batch_bytes(rocksdb_writebatch_t *batch)
@@ -155,26 +166,25 @@ static int write_both(struct database *database, rocksdb_writebatch_t *batch, un
 	int failure = commit_log_begin(log, batch_bytes(batch).bytes + NUMBER_BYTES, may_wait);
 
 	if (failure)
-		return outcome_of(failure, explanation);
+		return refuse(failure, explanation);
 	add_number(batch, commit_log_number(log));
 	rocksdb_write(database->db, database->write_options[may_wait], batch, &message);
 	if (message) {
 		commit_log_cancel(log);
 		return database_outcome(message, explanation);
 	}
+	/* From here on others read the changes, whatever becomes of the record. */
 	failure = commit_log_end(log, batch_bytes(batch), flags & DATABASE_SYNC);
-	return outcome_of(failure, explanation);
+	return failure ? io_error(failure, explanation) : STORE_OK;
 }
 
 int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
 	struct explanation *explanation)
 {
-	int outcome;
+	int outcome = database_check_writable(database, explanation);
 
-	if (database_is_read_only(database))
-		return explain(explanation, STORE_READ_ONLY,
-			"nothing is written since a write has failed; see to the device, then "
-			"start the module anew");
+	if (outcome)
+		return outcome;
 	outcome = write_both(database, batch, flags, explanation);
 	if (outcome == STORE_IO_ERROR)
 		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
