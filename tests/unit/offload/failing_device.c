@@ -8,10 +8,10 @@
 int failing_write;
 
 /* In the C library's place. */
-ssize_t pwritev2(int fd, const struct iovec *parts, int count, off_t offset, int flags)
+ssize_t pwritev2(int fd, const struct iovec *iovec, int count, off_t offset, int flags)
 {
 	if (!failing_write)
-		return syscall(SYS_pwritev2, fd, parts, count, offset, 0, flags);
+		return syscall(SYS_pwritev2, fd, iovec, count, offset, 0, flags);
 	errno = failing_write;
 	return -1;
 }

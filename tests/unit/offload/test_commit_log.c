@@ -377,6 +377,14 @@ static void after_a_failed_write_no_record_is_begun(void **state)
 	crash();
 }
 
+static void a_record_that_is_too_large_is_not_begun(void **state)
+{
+	assert_int_equal(commit_log_begin(&commits, LOG_RECORD_BYTES_MAX + 1, true), -EMSGSIZE);
+	append_some(1, 100);
+	assert_int_equal(changes.last, 1);
+	crash();
+}
+
 static void who_may_not_wait_does_not(void **state)
 {
 	/* The first segment has to be made. */
@@ -440,6 +448,7 @@ int main(void)
 		TEST(a_segment_that_was_just_made_is_none),
 		TEST(a_full_device_refuses_records_until_there_is_room),
 		TEST(after_a_failed_write_no_record_is_begun),
+		TEST(a_record_that_is_too_large_is_not_begun),
 		TEST(who_may_not_wait_does_not),
 		TEST(records_of_several_threads_all_come_back),
 	};

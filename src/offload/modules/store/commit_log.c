@@ -183,6 +183,8 @@ int commit_log_begin(struct commit_log *log, size_t bytes, bool may_wait)
 {
 	int failure;
 
+	if (bytes > LOG_RECORD_BYTES_MAX)
+		return -EMSGSIZE;
 	if (may_wait)
 		pthread_mutex_lock(&log->mutex);
 	else if (pthread_mutex_trylock(&log->mutex))

@@ -23,6 +23,7 @@
 #include "log_segment.h"
 
 #define LOG_SEGMENTS 4u
+#define LOG_RECORD_BYTES_MAX (3u << 30) /* with a segment's others, a frame's bytes are 32 bits */
 
 /* What the changes of records have gone to. */
 enum commit_log_settling {
@@ -80,8 +81,8 @@ int commit_log_open(
 void commit_log_close(struct commit_log *log);
 
 /*
- * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; -EIO once a write has
- * failed. If it fails, the log is not held.
+ * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; -EMSGSIZE if the record
+ * is larger than LOG_RECORD_BYTES_MAX; -EIO once a write has failed. If it fails, the log is not held.
  */
 int commit_log_begin(struct commit_log *log, size_t bytes, bool may_wait);
 

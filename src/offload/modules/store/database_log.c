@@ -127,6 +127,7 @@ static const struct refusal refusals[] = {
 	{-ENOSPC, STORE_NO_SPACE, "the commit log: no space left on the device"},
 	{-EDQUOT, STORE_NO_SPACE, "the commit log: no more space may be used on the device"},
 	{-ENOMEM, STORE_BUSY, "out of memory"},
+	{-EMSGSIZE, STORE_TOO_BIG, "the transaction is larger than a record of the commit log"},
 };
 
 static int io_error(int failure, struct explanation *explanation)
