@@ -282,7 +282,7 @@ static void damage_before_what_is_there_is_an_error_that_names_the_file(void **s
 	append_some(3, 100);
 	whole = read_whole(&bytes);
 	crash();
-	for (off_t at = 0; at < 136; at++) {
+	for (off_t at = 0; at < (off_t)sizeof(struct log_frame) + 104; at++) {
 		write_file(whole, bytes, 0);
 		spoil(LOG_BLOCK_BYTES + at);
 		assert_int_equal(open_again(), -EBADMSG);
@@ -299,6 +299,26 @@ static void damage_among_what_is_settled_is_none(void **state)
 	changes.settled = 3;
 	assert_int_equal(open_again(), 0);
 	crash();
+}
+
+/* Of 0x01 each number that could be a frame's is plausible: its first record, how many they are, and that they are 16 MiB. */
+static void what_is_in_rows_costs_no_more_to_read_than_anything_else(void **state)
+{
+	const struct log_identity identity = {{1}};
+	const struct log_head head = log_head_make(&identity, 1);
+	const size_t bytes = 64u << 20;
+	struct log_reader reader;
+	struct bytes record;
+	uint64_t number;
+	char *segment = malloc(bytes);
+
+	assert_non_null(segment);
+	memset(segment, 1, bytes);
+	memcpy(segment, &head, sizeof head);
+	log_reader_begin(&reader, segment, bytes, &head);
+	assert_false(log_reader_next(&reader, &number, &record));
+	assert_false(log_reader_is_cut(&reader, 1));
+	free(segment);
 }
 
 static void of_what_nobody_waited_for_any_part_may_be_lost(void **state)
@@ -442,6 +462,7 @@ int main(void)
 		TEST(what_is_torn_at_any_byte_is_left_out_and_nothing_else),
 		TEST(damage_before_what_is_there_is_an_error_that_names_the_file),
 		TEST(damage_among_what_is_settled_is_none),
+		cmocka_unit_test(what_is_in_rows_costs_no_more_to_read_than_anything_else),
 		TEST(of_what_nobody_waited_for_any_part_may_be_lost),
 		TEST(a_head_that_is_damaged_is_an_error),
 		TEST(a_segment_that_is_missing_is_an_error),
