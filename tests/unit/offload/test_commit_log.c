@@ -386,6 +386,16 @@ static void a_full_device_refuses_records_until_there_is_room(void **state)
 	crash();
 }
 
+static void a_segment_whose_name_may_be_lost_is_not_used(void **state)
+{
+	failing_sync = EIO;
+	assert_int_equal(append(100, true), -EIO);
+	assert_int_equal(append(100, true), -EIO);
+	failing_sync = 0;
+	append_some(1, 100);
+	crash();
+}
+
 static void after_a_failed_write_no_record_is_begun(void **state)
 {
 	append_some(1, 100);
@@ -468,6 +478,7 @@ int main(void)
 		TEST(a_segment_that_is_missing_is_an_error),
 		TEST(a_segment_that_was_just_made_is_none),
 		TEST(a_full_device_refuses_records_until_there_is_room),
+		TEST(a_segment_whose_name_may_be_lost_is_not_used),
 		TEST(after_a_failed_write_no_record_is_begun),
 		TEST(a_record_that_is_too_large_is_not_begun),
 		TEST(who_may_not_wait_does_not),

@@ -93,7 +93,12 @@ static int open_segment(struct commit_log *log, struct log_segment *segment)
 	int failure = path ? log_segment_open(segment, path) : -ENOMEM;
 
 	free(path);
-	return failure ? failure : log_directory_sync(log, "");
+	if (!failure)
+		failure = log_directory_sync(log, "");
+	/* One that is open has its name on the device. */
+	if (failure)
+		log_segment_close(segment);
+	return failure;
 }
 
 static int go_to_next(struct commit_log *log)
