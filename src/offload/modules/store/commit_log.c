@@ -239,6 +239,7 @@ int commit_log_open(
 	int failure;
 
 	*log = (struct commit_log){.config = *config, .directory = strdup(config->directory)};
+	log->config.directory = log->directory;
 	for (unsigned i = 0; i < LOG_SEGMENTS; i++)
 		log_segment_init(&log->segments[i]);
 	pthread_mutex_init(&log->mutex, NULL);
