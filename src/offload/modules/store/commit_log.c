@@ -18,13 +18,13 @@ static size_t round_up_to_block(size_t bytes)
 static int buffer_reserve(struct log_buffer *buffer, size_t bytes)
 {
 	const size_t needed = (size_t)log_frame_room(buffer->bytes + bytes);
-	size_t capacity = buffer->capacity ? buffer->capacity : (size_t)BUFFER_BYTES_FIRST;
+	size_t capacity = buffer->capacity ? 2 * buffer->capacity : (size_t)BUFFER_BYTES_FIRST;
 	char *data;
 
 	if (needed <= buffer->capacity)
 		return 0;
-	while (capacity < needed)
-		capacity *= 2;
+	if (capacity < needed)
+		capacity = needed;
 	data = aligned_alloc(LOG_BLOCK_BYTES, capacity);
 	if (!data)
 		return -ENOMEM;

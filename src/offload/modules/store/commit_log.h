@@ -9,7 +9,8 @@
  * others: whoever finds nobody writing writes what all have appended, as one frame (log_format.h), and those that come meanwhile wait for
  * the next.
  *
- * Segments (log_segment.h) are used in turn. One is free when RocksDB has all its records on the device, which it is asked to do in time.
+ * Segments (log_segment.h) are used in turn. One is free when RocksDB has all its records on the device, which it is asked to do in time. A
+ * record that is larger than a segment has one that is as large as that, until it is free, when all others are.
  * Room for a record is found before RocksDB is changed, so a full device refuses a commit as a whole.
  *
  * Functions return 0 or a negative errno, unless they say otherwise. Once a write has failed, nothing is written any more.
@@ -33,8 +34,8 @@ enum commit_log_settling {
 };
 
 struct commit_log_config {
-	const char *directory; /* made if it is not there */
-	uint64_t segment_bytes;
+	const char *directory;	/* made if it is not there */
+	uint64_t segment_bytes; /* of whole blocks */
 	/* Sets the number of the last record that is not needed any more. */
 	int (*settle)(void *context, enum commit_log_settling how, uint64_t *settled);
 	/* Make a record's changes again. */

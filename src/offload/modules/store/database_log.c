@@ -77,13 +77,18 @@ static int apply(void *context, uint64_t number, struct bytes record, struct err
 	return -EIO;
 }
 
+static uint64_t segment_bytes(const struct database_config *config)
+{
+	const uint64_t bytes = database_buffer_bytes(config);
+
+	return bytes > SEGMENT_BYTES_MIN ? bytes / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES
+					 : SEGMENT_BYTES_MIN;
+}
+
 int database_open_log(
 	struct database *database, const struct database_config *config, struct error *error)
 {
-	const size_t buffer_bytes = database_buffer_bytes(config);
-	struct commit_log_config log = {.segment_bytes = buffer_bytes > SEGMENT_BYTES_MIN
-								 ? buffer_bytes
-								 : SEGMENT_BYTES_MIN,
+	struct commit_log_config log = {.segment_bytes = segment_bytes(config),
 		.settle = settle,
 		.apply = apply,
 		.context = database};

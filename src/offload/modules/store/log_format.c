@@ -41,7 +41,7 @@ static bool is_zero(const char *data, size_t bytes)
 
 enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_head *head)
 {
-	if (is_zero(segment, bytes))
+	if (bytes <= LOG_BLOCK_BYTES && is_zero(segment, bytes))
 		return LOG_UNUSED;
 	if (bytes < LOG_BLOCK_BYTES)
 		return LOG_DAMAGED;

@@ -59,7 +59,10 @@ void log_frame_seal(struct log_frame *frame, const struct log_identity *identity
 
 enum log_head_state { LOG_UNUSED, LOG_USED, LOG_DAMAGED };
 
-/* What a segment's contents begin with. Unused is a segment that has nothing but zeroes. */
+/*
+ * What a segment of that many bytes begins with, of which its first block is needed. Unused is one that has no more than that, of zeroes: none
+ * grows before its head is on the device.
+ */
 enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_head *head);
 
 /* Walks through the records of a segment. */
