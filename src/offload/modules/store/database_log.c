@@ -158,30 +158,64 @@ static struct bytes batch_bytes(rocksdb_writebatch_t *batch)
 	return bytes;
 }
 
-static void add_number(rocksdb_writebatch_t *batch, uint64_t number)
+/* With the record's number; or with what it had, and an outcome. */
+static int change(
+	struct database *database, rocksdb_writebatch_t *batch, struct explanation *explanation)
 {
+	const uint64_t number = commit_log_number(&database->log);
+	char *message = NULL, *unused = NULL;
+
+	rocksdb_writebatch_set_save_point(batch);
 	record_put(batch, record_key(RECORD_LOGGED), &number, sizeof number);
+	rocksdb_write(database->db, database->write_options[false], batch, &message);
+	if (message)
+		rocksdb_writebatch_rollback_to_save_point(batch, &unused);
+	return database_outcome(message, explanation);
 }
 
+/* With the log held RocksDB is not waited for, whoever asks: a poller whose record is on its way comes back for the log. */
 static int write_both(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
 	struct explanation *explanation)
 {
 	struct commit_log *log = &database->log;
-	const bool may_wait = flags & DATABASE_MAY_WAIT;
-	char *message = NULL;
-	int failure = commit_log_begin(log, batch_bytes(batch).bytes + NUMBER_BYTES, may_wait);
+	const size_t bytes = batch_bytes(batch).bytes + NUMBER_BYTES;
+	int failure = commit_log_begin(log, bytes, flags & DATABASE_MAY_WAIT);
+	int outcome;
 
 	if (failure)
 		return refuse(failure, explanation);
-	add_number(batch, commit_log_number(log));
-	rocksdb_write(database->db, database->write_options[may_wait], batch, &message);
-	if (message) {
+	outcome = change(database, batch, explanation);
+	if (outcome) {
 		commit_log_cancel(log);
-		return database_outcome(message, explanation);
+		return outcome;
 	}
 	/* From here on others read the changes, whatever becomes of the record. */
 	failure = commit_log_end(log, batch_bytes(batch), flags & DATABASE_SYNC);
 	return failure ? io_error(failure, explanation) : STORE_OK;
+}
+
+/* Until RocksDB has room again: without changes it waits as with some. */
+static int wait_for_room(struct database *database, struct explanation *explanation)
+{
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	char *message = NULL;
+
+	rocksdb_write(database->db, database->write_options[true], batch, &message);
+	rocksdb_writebatch_destroy(batch);
+	return database_outcome(message, explanation);
+}
+
+static int write_or_wait(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation)
+{
+	int outcome = write_both(database, batch, flags, explanation);
+
+	while (outcome == OUTCOME_WOULD_WAIT && flags & DATABASE_MAY_WAIT) {
+		outcome = wait_for_room(database, explanation);
+		if (!outcome)
+			outcome = write_both(database, batch, flags, explanation);
+	}
+	return outcome;
 }
 
 int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
@@ -191,7 +225,7 @@ int database_write(struct database *database, rocksdb_writebatch_t *batch, unsig
 
 	if (outcome)
 		return outcome;
-	outcome = write_both(database, batch, flags, explanation);
+	outcome = write_or_wait(database, batch, flags, explanation);
 	if (outcome == STORE_IO_ERROR)
 		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
 	return outcome;
