@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "commit_log.h"
+#include "failing_device.h"
 
 #define SEGMENT_BYTES (1u << 20)
 #define THREADS 4u
@@ -22,6 +24,7 @@ static struct {
 	uint64_t last;	  /* the last that was changed */
 	unsigned applied; /* again */
 	size_t bytes;	  /* of the last of these */
+	size_t memory;	  /* that was allocated meanwhile, at most */
 	unsigned waits;	  /* how often it was waited for */
 	int failure;	  /* of waiting */
 } changes;
@@ -44,6 +47,13 @@ static int settle(void *context, enum commit_log_settling how, uint64_t *settled
 	return 0;
 }
 
+static size_t allocated(void)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
 static int apply(void *context, uint64_t number, struct bytes record, struct error *reason)
 {
 	assert_int_equal(number, changes.last + 1);
@@ -52,6 +62,8 @@ static int apply(void *context, uint64_t number, struct bytes record, struct err
 	changes.last = number;
 	changes.applied++;
 	changes.bytes = record.bytes;
+	if (changes.memory < allocated())
+		changes.memory = allocated();
 	return 0;
 }
 
@@ -194,7 +206,61 @@ static void a_record_larger_than_a_segment_has_one_of_its_own(void **state)
 	append_some(1, 100);
 	crash();
 	assert_int_equal(open_again(), 0);
-	assert_int_equal(changes.applied, 4);
+	/* When it began, those before it were settled. */
+	assert_int_equal(changes.applied, 2);
+	assert_int_equal(changes.last, 4);
+	crash();
+}
+
+static void one_segment_is_in_memory_at_a_time(void **state)
+{
+	size_t before;
+
+	append_some(15, SEGMENT_BYTES / 6);
+	crash();
+	before = allocated();
+	assert_int_equal(open_again(), 0);
+	assert_int_equal(changes.applied, 15);
+	assert_true(changes.memory < before + 2 * SEGMENT_BYTES);
+	crash();
+}
+
+static void a_segment_that_is_settled_is_not_read(void **state)
+{
+	append_some(2, 3 * SEGMENT_BYTES);
+	crash();
+	changes.settled = 1;
+	/* Nobody has memory for that. */
+	assert_int_equal(truncate(path, (off_t)1 << 48), 0);
+	assert_int_equal(open_again(), 0);
+	assert_int_equal(changes.applied, 1);
+	crash();
+}
+
+static off_t size_of_all(void)
+{
+	off_t bytes = 0;
+	struct stat status;
+
+	for (unsigned i = 0; i < LOG_SEGMENTS; i++) {
+		path[strlen(path) - 1] = (char)('0' + i);
+		if (!stat(path, &status))
+			bytes += status.st_size;
+	}
+	return bytes;
+}
+
+static void one_segment_is_larger_than_they_are_at_a_time(void **state)
+{
+	for (unsigned i = 0; i < 5; i++) {
+		append_some(1, 4 * SEGMENT_BYTES);
+		append_some(1, 100);
+		assert_true(size_of_all() <= (off_t)(3 + 5) * SEGMENT_BYTES);
+	}
+	/* It is cut when the next one begins. */
+	changes.settled = changes.last;
+	append_some(6, SEGMENT_BYTES / 6);
+	assert_true(size_of_all() <= (off_t)LOG_SEGMENTS * SEGMENT_BYTES);
 	crash();
 }
 
@@ -281,7 +347,7 @@ static void damage_before_what_is_there_is_an_error_that_names_the_file(void **s
 	append_some(3, 100);
 	whole = read_whole(&bytes);
 	crash();
-	for (off_t at = 0; at < 136; at++) {
+	for (off_t at = 0; at < (off_t)sizeof(struct log_frame) + 104; at++) {
 		write_file(whole, bytes, 0);
 		spoil(LOG_BLOCK_BYTES + at);
 		assert_int_equal(open_again(), -EBADMSG);
@@ -298,6 +364,26 @@ static void damage_among_what_is_settled_is_none(void **state)
 	changes.settled = 3;
 	assert_int_equal(open_again(), 0);
 	crash();
+}
+
+/* Of 0x01 each number that could be a frame's is plausible: its first record, how many they are, and that they are 16 MiB. */
+static void what_is_in_rows_costs_no_more_to_read_than_anything_else(void **state)
+{
+	const struct log_identity identity = {{1}};
+	const struct log_head head = log_head_make(&identity, 1);
+	const size_t bytes = 64u << 20;
+	struct log_reader reader;
+	struct bytes record;
+	uint64_t number;
+	char *segment = malloc(bytes);
+
+	assert_non_null(segment);
+	memset(segment, 1, bytes);
+	memcpy(segment, &head, sizeof head);
+	log_reader_begin(&reader, segment, bytes, &head);
+	assert_false(log_reader_next(&reader, &number, &record));
+	assert_false(log_reader_is_cut(&reader, 1));
+	free(segment);
 }
 
 static void of_what_nobody_waited_for_any_part_may_be_lost(void **state)
@@ -337,13 +423,24 @@ static void a_segment_that_is_missing_is_an_error(void **state)
 
 static void a_segment_that_was_just_made_is_none(void **state)
 {
-	const char zeroes[2 * LOG_BLOCK_BYTES] = {0};
+	const char zeroes[LOG_BLOCK_BYTES] = {0};
 
 	crash();
 	write_file(zeroes, sizeof zeroes, 0);
 	assert_int_equal(open_again(), 0);
 	append_some(1, 100);
 	crash();
+}
+
+static void a_segment_with_frames_and_no_head_is_damaged(void **state)
+{
+	const char zeroes[LOG_BLOCK_BYTES] = {0};
+
+	append_some(1, 100);
+	crash();
+	write_file(zeroes, sizeof zeroes, 0);
+	assert_int_equal(open_again(), -EBADMSG);
+	assert_non_null(strstr(error.message, path));
 }
 
 /* ---- failures ---- */
@@ -362,6 +459,35 @@ static void a_full_device_refuses_records_until_there_is_room(void **state)
 	crash();
 	assert_int_equal(open_again(), 0);
 	assert_int_equal(changes.last, commit_log_number(&commits) - 1);
+	crash();
+}
+
+static void a_segment_whose_name_may_be_lost_is_not_used(void **state)
+{
+	failing_sync = EIO;
+	assert_int_equal(append(100, true), -EIO);
+	assert_int_equal(append(100, true), -EIO);
+	failing_sync = 0;
+	append_some(1, 100);
+	crash();
+}
+
+static void after_a_failed_write_no_record_is_begun(void **state)
+{
+	append_some(1, 100);
+	failing_write = ENOSPC;
+	assert_int_equal(append(100, true), -ENOSPC);
+	failing_write = 0;
+	/* It is not what the next one has failed of. */
+	assert_int_equal(append(100, true), -EIO);
+	crash();
+}
+
+static void a_record_that_is_too_large_is_not_begun(void **state)
+{
+	assert_int_equal(commit_log_begin(&commits, LOG_RECORD_BYTES_MAX + 1, true), -EMSGSIZE);
+	append_some(1, 100);
+	assert_int_equal(changes.last, 1);
 	crash();
 }
 
@@ -416,17 +542,25 @@ int main(void)
 		TEST(all_that_is_not_settled_comes_back_in_order),
 		TEST(what_nobody_waited_for_comes_back_after_a_process_has_died),
 		TEST(a_record_larger_than_a_segment_has_one_of_its_own),
+		TEST(one_segment_is_in_memory_at_a_time),
+		TEST(a_segment_that_is_settled_is_not_read),
+		TEST(one_segment_is_larger_than_they_are_at_a_time),
 		TEST(segments_are_used_again_and_what_was_in_them_is_forgotten),
 		TEST(a_segment_that_is_needed_is_waited_for),
 		TEST(records_have_higher_numbers_than_those_that_are_settled),
 		TEST(what_is_torn_at_any_byte_is_left_out_and_nothing_else),
 		TEST(damage_before_what_is_there_is_an_error_that_names_the_file),
 		TEST(damage_among_what_is_settled_is_none),
+		cmocka_unit_test(what_is_in_rows_costs_no_more_to_read_than_anything_else),
 		TEST(of_what_nobody_waited_for_any_part_may_be_lost),
 		TEST(a_head_that_is_damaged_is_an_error),
 		TEST(a_segment_that_is_missing_is_an_error),
 		TEST(a_segment_that_was_just_made_is_none),
+		TEST(a_segment_with_frames_and_no_head_is_damaged),
 		TEST(a_full_device_refuses_records_until_there_is_room),
+		TEST(a_segment_whose_name_may_be_lost_is_not_used),
+		TEST(after_a_failed_write_no_record_is_begun),
+		TEST(a_record_that_is_too_large_is_not_begun),
 		TEST(who_may_not_wait_does_not),
 		TEST(records_of_several_threads_all_come_back),
 	};

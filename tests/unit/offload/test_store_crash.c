@@ -135,6 +135,59 @@ static void what_is_committed_outlives_a_crash_and_nothing_else(void **state)
 	fixture_close();
 }
 
+/* Of 4000 bytes, in one transaction: more than twice what a segment of the commit log has. */
+#define LARGE_ROWS 1200u
+
+static const char *large_value(void)
+{
+	static char value[4001];
+
+	memset(value, 'v', sizeof value - 1);
+	return value;
+}
+
+static void put_large(
+	struct store_client *client, const struct store_handle *table, const char *prefix)
+{
+	char key[16];
+
+	for (unsigned i = 0; i < LARGE_ROWS; i++) {
+		snprintf(key, sizeof key, "%s%u", prefix, i);
+		fixture_put(client, table, key, large_value());
+	}
+	store_client_commit(client, true);
+}
+
+static void commit_large(int reports)
+{
+	struct store_client *client = fixture_connect();
+	struct store_handle table = fixture_table(client, "t", 1);
+
+	put_large(client, &table, "a");
+	put_large(client, &table, "b");
+	fixture_put(client, &table, "c", "1");
+	store_client_commit(client, true);
+	report(reports, 1);
+}
+
+static void what_is_larger_than_a_segment_of_the_log_outlives_a_crash(void **state)
+{
+	const struct victim victim = start(commit_large);
+	struct store_client *client;
+	struct store_handle table;
+
+	assert_int_equal(next_report(&victim), 1);
+	end(&victim);
+	fixture_open();
+	client = fixture_connect();
+	table = opened(client, "t");
+	assert_string_equal(fixture_get(client, &table, "a0", STORE_FRESH), large_value());
+	assert_string_equal(fixture_get(client, &table, "b1199", STORE_FRESH), large_value());
+	assert_string_equal(fixture_get(client, &table, "c", STORE_FRESH), "1");
+	store_client_close(client);
+	fixture_close();
+}
+
 /* ---- killed anywhere ---- */
 
 static void change_all_the_time(int reports)
@@ -311,8 +364,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		/* First: who forks after RocksDB has started its threads has none of them. */
+		/* First those that have RocksDB write files: who forks after RocksDB has started its threads has none of them. */
 		TEST(a_full_device_refuses_commits_and_keeps_those_before),
+		TEST(what_is_larger_than_a_segment_of_the_log_outlives_a_crash),
 		TEST(what_is_committed_outlives_a_crash_and_nothing_else),
 		TEST(a_crash_at_any_time_leaves_whole_transactions_and_new_numbers),
 	};

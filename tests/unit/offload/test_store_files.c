@@ -1,12 +1,16 @@
 /* The storage module and its files: some are cold, some are dropped, some cannot be written. What of that an operator sees. */
+#include "failing_device.h"
 #include "one_table.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <rocksdb/c.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+
+#include "store.h"
 
 static void a_checkpoint_is_made_once_under_a_name(void **state)
 {
@@ -218,6 +222,78 @@ static void after_an_io_error_nothing_is_written_but_all_is_read(void **state)
 	commit();
 }
 
+/* How many writes RocksDB says it would wait with, and how many have waited since. */
+static unsigned stalls, waits;
+
+/* In RocksDB's place. */
+void rocksdb_write(rocksdb_t *db, const rocksdb_writeoptions_t *options,
+	rocksdb_writebatch_t *batch, char **errptr)
+{
+	typeof(rocksdb_write) *write = dlsym(RTLD_NEXT, "rocksdb_write");
+
+	if (stalls && rocksdb_writeoptions_get_no_slowdown((rocksdb_writeoptions_t *)options)) {
+		stalls--;
+		*errptr = strdup("Result incomplete: Write stall");
+		return;
+	}
+	if (stalls) {
+		struct commit_log *log = &((struct store *)fixture_instance())->database.log;
+
+		assert_int_equal(pthread_mutex_trylock(&log->mutex), 0);
+		pthread_mutex_unlock(&log->mutex);
+		waits++;
+	}
+	write(db, options, batch, errptr);
+}
+
+static void nobody_waits_for_rocksdb_with_the_log_held(void **state)
+{
+	struct store_handle opened;
+
+	stalls = 4;
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+	assert_int_equal(store_client_commit(client, true), STORE_OK);
+	assert_int_equal(stalls, 0);
+	assert_true(waits > 0);
+	reopen();
+	assert_int_equal(
+		store_client_table_open(client, text_bytes("db/t"), &opened, NULL), STORE_OK);
+	assert_string_equal(fixture_get(client, &opened, "a", STORE_FRESH), "1");
+}
+
+/* Others have read it, and RocksDB may have it on the device later. */
+static void a_commit_that_is_not_in_the_log_is_not_said_to_be_undone(void **state)
+{
+	static const int failures[] = {ENOSPC, EDQUOT, ENOMEM, EAGAIN};
+
+	for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+		assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+		failing_write = failures[i];
+		assert_int_equal(store_client_commit(client, true), STORE_IO_ERROR);
+		failing_write = 0;
+		assert_true(status_has("read-only: 1\n"));
+		reopen();
+		assert_int_equal(store_client_table_open(client, text_bytes("db/t"), &table, NULL),
+			STORE_OK);
+		fill(1);
+		assert_int_equal(fixture_delete(client, &table, "k00000"), STORE_OK);
+		commit();
+	}
+}
+
+static void a_commit_that_the_log_has_no_room_for_is_undone(void **state)
+{
+	reopen();
+	assert_int_equal(
+		store_client_table_open(client, text_bytes("db/t"), &table, NULL), STORE_OK);
+	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
+	failing_write = ENOSPC;
+	assert_int_equal(store_client_commit(client, true), STORE_NO_SPACE);
+	failing_write = 0;
+	assert_true(status_has("read-only: 0\n"));
+	commit();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +306,9 @@ int main(void)
 		ONE_TABLE_TEST(what_is_cold_is_read_where_it_may_wait),
 		ONE_TABLE_TEST(what_was_dropped_is_given_back_to_the_device),
 		ONE_TABLE_TEST(after_an_io_error_nothing_is_written_but_all_is_read),
+		ONE_TABLE_TEST(nobody_waits_for_rocksdb_with_the_log_held),
+		ONE_TABLE_TEST(a_commit_that_is_not_in_the_log_is_not_said_to_be_undone),
+		ONE_TABLE_TEST(a_commit_that_the_log_has_no_room_for_is_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,13 +18,13 @@ static size_t round_up_to_block(size_t bytes)
 static int buffer_reserve(struct log_buffer *buffer, size_t bytes)
 {
 	const size_t needed = (size_t)log_frame_room(buffer->bytes + bytes);
-	size_t capacity = buffer->capacity ? buffer->capacity : (size_t)BUFFER_BYTES_FIRST;
+	size_t capacity = buffer->capacity ? 2 * buffer->capacity : (size_t)BUFFER_BYTES_FIRST;
 	char *data;
 
 	if (needed <= buffer->capacity)
 		return 0;
-	while (capacity < needed)
-		capacity *= 2;
+	if (capacity < needed)
+		capacity = needed;
 	data = aligned_alloc(LOG_BLOCK_BYTES, capacity);
 	if (!data)
 		return -ENOMEM;
@@ -164,7 +164,8 @@ static int find_room(struct commit_log *log, size_t bytes, bool may_wait)
 		if (failure)
 			return failure;
 	}
-	return log->failure;
+	/* Why it failed is said of the record that it was. */
+	return log->failure ? -EIO : 0;
 }
 
 static int prepare(struct commit_log *log, size_t bytes, bool may_wait)
@@ -182,6 +183,8 @@ int commit_log_begin(struct commit_log *log, size_t bytes, bool may_wait)
 {
 	int failure;
 
+	if (bytes > LOG_RECORD_BYTES_MAX)
+		return -EMSGSIZE;
 	if (may_wait)
 		pthread_mutex_lock(&log->mutex);
 	else if (pthread_mutex_trylock(&log->mutex))
@@ -236,6 +239,7 @@ int commit_log_open(
 	int failure;
 
 	*log = (struct commit_log){.config = *config, .directory = strdup(config->directory)};
+	log->config.directory = log->directory;
 	for (unsigned i = 0; i < LOG_SEGMENTS; i++)
 		log_segment_init(&log->segments[i]);
 	pthread_mutex_init(&log->mutex, NULL);

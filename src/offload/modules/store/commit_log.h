@@ -9,7 +9,8 @@
  * others: whoever finds nobody writing writes what all have appended, as one frame (log_format.h), and those that come meanwhile wait for
  * the next.
  *
- * Segments (log_segment.h) are used in turn. One is free when RocksDB has all its records on the device, which it is asked to do in time.
+ * Segments (log_segment.h) are used in turn. One is free when RocksDB has all its records on the device, which it is asked to do in time. A
+ * record that is larger than a segment has one that is as large as that, until it is free, when all others are.
  * Room for a record is found before RocksDB is changed, so a full device refuses a commit as a whole.
  *
  * Functions return 0 or a negative errno, unless they say otherwise. Once a write has failed, nothing is written any more.
@@ -23,6 +24,7 @@
 #include "log_segment.h"
 
 #define LOG_SEGMENTS 4u
+#define LOG_RECORD_BYTES_MAX (3u << 30) /* with a segment's others, a frame's bytes are 32 bits */
 
 /* What the changes of records have gone to. */
 enum commit_log_settling {
@@ -32,8 +34,8 @@ enum commit_log_settling {
 };
 
 struct commit_log_config {
-	const char *directory; /* made if it is not there */
-	uint64_t segment_bytes;
+	const char *directory;	/* made if it is not there */
+	uint64_t segment_bytes; /* of whole blocks */
 	/* Sets the number of the last record that is not needed any more. */
 	int (*settle)(void *context, enum commit_log_settling how, uint64_t *settled);
 	/* Make a record's changes again. */
@@ -80,8 +82,8 @@ int commit_log_open(
 void commit_log_close(struct commit_log *log);
 
 /*
- * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; if it fails, the log is
- * not held.
+ * Hold the log, with room for a record of that many bytes. Returns -EAGAIN if that would wait, and it may not; -EMSGSIZE if the record
+ * is larger than LOG_RECORD_BYTES_MAX; -EIO once a write has failed. If it fails, the log is not held.
  */
 int commit_log_begin(struct commit_log *log, size_t bytes, bool may_wait);
 

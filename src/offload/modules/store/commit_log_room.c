@@ -70,10 +70,11 @@ static unsigned count_needed(const struct commit_log *log, uint64_t settled)
 	return count;
 }
 
-static int choose(struct commit_log *log, struct log_segment **segment)
+static int choose(
+	struct commit_log *log, enum commit_log_settling how, struct log_segment **segment)
 {
 	uint64_t settled;
-	int failure = settle(log, LOG_ASK, &settled);
+	int failure = settle(log, how, &settled);
 
 	*segment = failure ? NULL : find_free(log, settled);
 	if (!failure && !*segment) {
@@ -93,43 +94,75 @@ static int open_segment(struct commit_log *log, struct log_segment *segment)
 	int failure = path ? log_segment_open(segment, path) : -ENOMEM;
 
 	free(path);
-	return failure ? failure : log_directory_sync(log, "");
+	if (!failure)
+		failure = log_directory_sync(log, "");
+	/* One that is open has its name on the device. */
+	if (failure)
+		log_segment_close(segment);
+	return failure;
 }
 
-static int go_to_next(struct commit_log *log)
+/* Those that were enlarged, and have nothing that is needed; the current one has just begun. */
+static int cut_segments(struct commit_log *log)
+{
+	uint64_t settled;
+	int failure = settle(log, LOG_ASK, &settled);
+
+	for (unsigned i = 0; i < LOG_SEGMENTS && !failure; i++) {
+		struct log_segment *segment = &log->segments[i];
+
+		if (segment == log->current || is_free(log, segment, settled))
+			failure = log_segment_cut(segment, log->config.segment_bytes);
+	}
+	return failure;
+}
+
+static int go_to_next(struct commit_log *log, enum commit_log_settling how)
 {
 	struct log_segment *segment;
 	int failure;
 
 	if (log->current)
 		log->current->end = log->next;
-	failure = choose(log, &segment);
+	failure = choose(log, how, &segment);
 	if (!failure && segment->fd < 0)
 		failure = open_segment(log, segment);
 	if (!failure)
-		failure = log_segment_begin(segment, log->next, log->config.segment_bytes);
-	if (!failure)
-		log->current = segment;
-	return failure;
+		failure = log_segment_begin(segment, log->next);
+	if (failure)
+		return failure;
+	log->current = segment;
+	return cut_segments(log);
 }
 
-static bool may_extend(const struct commit_log *log, uint64_t bytes)
+static bool has_place(const struct commit_log *log, uint64_t position, uint64_t room)
 {
-	const struct log_segment *segment = log->current;
+	return position + room <= log->config.segment_bytes;
+}
 
-	/* What is larger than a segment has one of its own. */
-	return segment->position == LOG_BLOCK_BYTES ||
-	       segment->position + bytes <= log->config.segment_bytes;
+static int extend(struct commit_log *log, uint64_t room)
+{
+	struct log_segment *segment = log->current;
+	const uint64_t needed = segment->position + room;
+	uint64_t end = segment->room_bytes + EXTENSION_BYTES;
+
+	if (end > log->config.segment_bytes)
+		end = log->config.segment_bytes;
+	if (end < needed)
+		end = needed;
+	return log_segment_extend(segment, end - segment->room_bytes);
 }
 
 int log_room_make(struct commit_log *log, uint64_t bytes)
 {
 	const uint64_t room = log_frame_room(bytes);
+	/* What is larger than a segment has one of its own, when no other is larger. */
+	const bool is_large = !has_place(log, LOG_BLOCK_BYTES, room);
 	int failure = 0;
 
-	if (!log->current || !may_extend(log, room))
-		failure = go_to_next(log);
+	if (!log->current || !has_place(log, log->current->position, room))
+		failure = go_to_next(log, is_large ? LOG_WAIT : LOG_ASK);
 	if (failure || log_room_is_there(log, bytes))
 		return failure;
-	return log_segment_extend(log->current, room > EXTENSION_BYTES ? room : EXTENSION_BYTES);
+	return extend(log, room);
 }

@@ -74,6 +74,9 @@ int database_get(struct database *database, const rocksdb_readoptions_t *options
 
 bool database_is_read_only(const struct database *database);
 
+/* Returns STORE_OK, or STORE_READ_ONLY with its explanation. */
+int database_check_writable(const struct database *database, struct explanation *explanation);
+
 /* Of changes that RocksDB gathers before it writes a file. */
 size_t database_buffer_bytes(const struct database_config *config);
 

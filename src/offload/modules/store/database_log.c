@@ -77,13 +77,18 @@ static int apply(void *context, uint64_t number, struct bytes record, struct err
 	return -EIO;
 }
 
+static uint64_t segment_bytes(const struct database_config *config)
+{
+	const uint64_t bytes = database_buffer_bytes(config);
+
+	return bytes > SEGMENT_BYTES_MIN ? bytes / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES
+					 : SEGMENT_BYTES_MIN;
+}
+
 int database_open_log(
 	struct database *database, const struct database_config *config, struct error *error)
 {
-	const size_t buffer_bytes = database_buffer_bytes(config);
-	struct commit_log_config log = {.segment_bytes = buffer_bytes > SEGMENT_BYTES_MIN
-								 ? buffer_bytes
-								 : SEGMENT_BYTES_MIN,
+	struct commit_log_config log = {.segment_bytes = segment_bytes(config),
 		.settle = settle,
 		.apply = apply,
 		.context = database};
@@ -106,31 +111,43 @@ bool database_is_read_only(const struct database *database)
 	return __atomic_load_n(&database->is_read_only, __ATOMIC_RELAXED);
 }
 
-struct log_outcome {
+int database_check_writable(const struct database *database, struct explanation *explanation)
+{
+	if (!database_is_read_only(database))
+		return STORE_OK;
+	return explain(explanation, STORE_READ_ONLY,
+		"nothing is written since a write has failed; see to the device, then "
+		"start the module anew");
+}
+
+struct refusal {
 	int failure;
 	int outcome;
 	const char *text;
 };
 
-static const struct log_outcome log_outcomes[] = {
-	{0, STORE_OK, NULL},
+/* Of a record that was not begun: RocksDB has not changed. */
+static const struct refusal refusals[] = {
 	{-EAGAIN, OUTCOME_WOULD_WAIT, "the commit log is busy"},
 	{-ENOSPC, STORE_NO_SPACE, "the commit log: no space left on the device"},
 	{-EDQUOT, STORE_NO_SPACE, "the commit log: no more space may be used on the device"},
 	{-ENOMEM, STORE_BUSY, "out of memory"},
+	{-EMSGSIZE, STORE_TOO_BIG, "the transaction is larger than a record of the commit log"},
 };
 
-static int outcome_of(int failure, struct explanation *explanation)
+static int io_error(int failure, struct explanation *explanation)
 {
-	for (size_t i = 0; i < sizeof log_outcomes / sizeof *log_outcomes; i++) {
-		const struct log_outcome *known = &log_outcomes[i];
-
-		if (known->failure == failure)
-			return failure ? explain(explanation, known->outcome, "%s", known->text)
-				       : STORE_OK;
-	}
 	return explain(explanation, STORE_IO_ERROR, "the commit log cannot be written: %s",
 		strerror(-failure));
+}
+
+static int refuse(int failure, struct explanation *explanation)
+{
+	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+		if (refusals[i].failure == failure)
+			return explain(explanation, refusals[i].outcome, "%s", refusals[i].text);
+	}
+	return io_error(failure, explanation);
 }
 
 static struct bytes batch_bytes(rocksdb_writebatch_t *batch)
@@ -141,41 +158,74 @@ static struct bytes batch_bytes(rocksdb_writebatch_t *batch)
 	return bytes;
 }
 
-static void add_number(rocksdb_writebatch_t *batch, uint64_t number)
+/* With the record's number; or with what it had, and an outcome. */
+static int change(
+	struct database *database, rocksdb_writebatch_t *batch, struct explanation *explanation)
 {
+	const uint64_t number = commit_log_number(&database->log);
+	char *message = NULL, *unused = NULL;
+
+	rocksdb_writebatch_set_save_point(batch);
 	record_put(batch, record_key(RECORD_LOGGED), &number, sizeof number);
+	rocksdb_write(database->db, database->write_options[false], batch, &message);
+	if (message)
+		rocksdb_writebatch_rollback_to_save_point(batch, &unused);
+	return database_outcome(message, explanation);
 }
 
+/* With the log held RocksDB is not waited for, whoever asks: a poller whose record is on its way comes back for the log. */
 static int write_both(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
 	struct explanation *explanation)
 {
 	struct commit_log *log = &database->log;
-	const bool may_wait = flags & DATABASE_MAY_WAIT;
-	char *message = NULL;
-	int failure = commit_log_begin(log, batch_bytes(batch).bytes + NUMBER_BYTES, may_wait);
+	const size_t bytes = batch_bytes(batch).bytes + NUMBER_BYTES;
+	int failure = commit_log_begin(log, bytes, flags & DATABASE_MAY_WAIT);
+	int outcome;
 
 	if (failure)
-		return outcome_of(failure, explanation);
-	add_number(batch, commit_log_number(log));
-	rocksdb_write(database->db, database->write_options[may_wait], batch, &message);
-	if (message) {
+		return refuse(failure, explanation);
+	outcome = change(database, batch, explanation);
+	if (outcome) {
 		commit_log_cancel(log);
-		return database_outcome(message, explanation);
+		return outcome;
 	}
+	/* From here on others read the changes, whatever becomes of the record. */
 	failure = commit_log_end(log, batch_bytes(batch), flags & DATABASE_SYNC);
-	return outcome_of(failure, explanation);
+	return failure ? io_error(failure, explanation) : STORE_OK;
+}
+
+/* Until RocksDB has room again: without changes it waits as with some. */
+static int wait_for_room(struct database *database, struct explanation *explanation)
+{
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	char *message = NULL;
+
+	rocksdb_write(database->db, database->write_options[true], batch, &message);
+	rocksdb_writebatch_destroy(batch);
+	return database_outcome(message, explanation);
+}
+
+static int write_or_wait(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
+	struct explanation *explanation)
+{
+	int outcome = write_both(database, batch, flags, explanation);
+
+	while (outcome == OUTCOME_WOULD_WAIT && flags & DATABASE_MAY_WAIT) {
+		outcome = wait_for_room(database, explanation);
+		if (!outcome)
+			outcome = write_both(database, batch, flags, explanation);
+	}
+	return outcome;
 }
 
 int database_write(struct database *database, rocksdb_writebatch_t *batch, unsigned flags,
 	struct explanation *explanation)
 {
-	int outcome;
+	int outcome = database_check_writable(database, explanation);
 
-	if (database_is_read_only(database))
-		return explain(explanation, STORE_READ_ONLY,
-			"nothing is written since a write has failed; see to the device, then "
-			"start the module anew");
-	outcome = write_both(database, batch, flags, explanation);
+	if (outcome)
+		return outcome;
+	outcome = write_or_wait(database, batch, flags, explanation);
 	if (outcome == STORE_IO_ERROR)
 		__atomic_store_n(&database->is_read_only, true, __ATOMIC_RELAXED);
 	return outcome;

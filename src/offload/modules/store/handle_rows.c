@@ -186,12 +186,10 @@ int handle_write(struct call *call)
 {
 	struct transaction *transaction = session_transaction(call->session);
 	size_t bytes;
-	int outcome;
+	int outcome = database_check_writable(&call->store->database, &call->explanation);
 
-	if (database_is_read_only(&call->store->database))
-		return explain(&call->explanation, STORE_READ_ONLY,
-			"nothing is written since a write has failed; see to the device, then "
-			"start the module anew");
+	if (outcome)
+		return outcome;
 	if (!transaction)
 		return no_memory(call);
 	transaction->request++;

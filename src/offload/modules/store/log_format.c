@@ -5,7 +5,7 @@
 
 _Static_assert(sizeof(struct log_identity) == crypto_shorthash_KEYBYTES, "an identity is a key");
 
-static const char magic[8] = {'S', 'L', 'U', 'I', 'C', 'E', 'L', '1'};
+static const char magic[8] = {'S', 'L', 'U', 'I', 'C', 'E', 'L', '2'};
 
 static uint64_t checksum(const void *data, size_t bytes, const struct log_identity *identity)
 {
@@ -41,7 +41,7 @@ static bool is_zero(const char *data, size_t bytes)
 
 enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_head *head)
 {
-	if (is_zero(segment, bytes))
+	if (bytes <= LOG_BLOCK_BYTES && is_zero(segment, bytes))
 		return LOG_UNUSED;
 	if (bytes < LOG_BLOCK_BYTES)
 		return LOG_DAMAGED;
@@ -54,20 +54,20 @@ enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_
 
 /* ---- frames ---- */
 
-/* Of a frame of that many bytes with its records behind it. */
-static uint64_t frame_checksum(
-	const char *frame, size_t records_bytes, const struct log_identity *identity)
+static uint64_t frame_checksum(const struct log_frame *frame, const struct log_identity *identity)
 {
-	const size_t begin = offsetof(struct log_frame, first);
+	const size_t begin = offsetof(struct log_frame, records_checksum);
 
-	return checksum(frame + begin, sizeof(struct log_frame) - begin + records_bytes, identity);
+	return checksum((const char *)frame + begin, sizeof *frame - begin, identity);
 }
 
 void log_frame_seal(struct log_frame *frame, const struct log_identity *identity)
 {
-	frame->checksum = frame_checksum((const char *)frame, frame->bytes, identity);
+	frame->records_checksum = checksum(frame + 1, frame->bytes, identity);
+	frame->checksum = frame_checksum(frame, identity);
 }
 
+/* With the records that follow it, or nothing. */
 static bool read_frame(const struct log_reader *reader, size_t position, struct log_frame *frame)
 {
 	const char *at = reader->segment + position;
@@ -75,9 +75,11 @@ static bool read_frame(const struct log_reader *reader, size_t position, struct 
 	if (reader->bytes < position || reader->bytes - position < sizeof *frame)
 		return false;
 	memcpy(frame, at, sizeof *frame);
-	return frame->count && frame->first >= reader->next &&
+	return frame->checksum == frame_checksum(frame, &reader->identity) && frame->count &&
+	       frame->first >= reader->next &&
 	       frame->bytes <= reader->bytes - position - sizeof *frame &&
-	       frame->checksum == frame_checksum(at, frame->bytes, &reader->identity);
+	       frame->records_checksum ==
+		       checksum(at + sizeof *frame, frame->bytes, &reader->identity);
 }
 
 /* ---- reading ---- */

@@ -6,7 +6,8 @@
  * is used again, so a write that is torn spoils itself alone.
  *
  * A segment that is used again still has its earlier frames. Checksums are keyed hashes (SipHash), and the key is the segment's identity, a
- * random number that is new each time: so no earlier frame, and nothing that a client has put into a row, passes for a frame of now.
+ * random number that is new each time: so no earlier frame, and nothing that a client has put into a row, passes for a frame of now. A
+ * frame's own checksum comes first: of what is none, nothing is believed, least of all how much there is to read.
  *
  * Frames end where one does not fit its checksum or has not the next number. Such an end is the last write, torn by a crash, or it is
  * damage. A frame says how many records were on the device when it was written: if there is a frame behind the end by which what
@@ -35,8 +36,9 @@ struct log_head {
 };
 
 struct log_frame {
-	uint64_t checksum; /* of what follows, and of the records */
-	uint64_t first;	   /* number of the first of them */
+	uint64_t checksum; /* of what follows here */
+	uint64_t records_checksum;
+	uint64_t first; /* number of the first of them */
 	uint64_t
 		durable; /* all records before this number were on the device when this was written */
 	uint32_t count;
@@ -52,12 +54,15 @@ static inline uint64_t log_frame_room(uint64_t bytes)
 
 struct log_head log_head_make(const struct log_identity *identity, uint64_t first);
 
-/* Fill in the checksum; the records lie behind the frame. */
+/* Fill in the checksums; the records lie behind the frame. */
 void log_frame_seal(struct log_frame *frame, const struct log_identity *identity);
 
 enum log_head_state { LOG_UNUSED, LOG_USED, LOG_DAMAGED };
 
-/* What a segment's contents begin with. Unused is a segment that has nothing but zeroes. */
+/*
+ * What a segment of that many bytes begins with, of which its first block is needed. Unused is one that has no more than that, of zeroes: none
+ * grows before its head is on the device.
+ */
 enum log_head_state log_head_read(const char *segment, size_t bytes, struct log_head *head);
 
 /* Walks through the records of a segment. */

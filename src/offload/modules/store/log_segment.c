@@ -115,7 +115,17 @@ int log_segment_extend(struct log_segment *segment, uint64_t bytes)
 	return 0;
 }
 
-int log_segment_begin(struct log_segment *segment, uint64_t first, uint64_t bytes_max)
+int log_segment_cut(struct log_segment *segment, uint64_t bytes_max)
+{
+	if (segment->room_bytes <= bytes_max)
+		return 0;
+	if (ftruncate(segment->fd, (off_t)bytes_max))
+		return -errno;
+	segment->room_bytes = bytes_max;
+	return 0;
+}
+
+int log_segment_begin(struct log_segment *segment, uint64_t first)
 {
 	_Alignas(LOG_BLOCK_BYTES) char block[LOG_BLOCK_BYTES] = {0};
 	struct log_head head;
@@ -123,10 +133,6 @@ int log_segment_begin(struct log_segment *segment, uint64_t first, uint64_t byte
 
 	if (getrandom(&segment->identity, sizeof segment->identity, 0) < 0)
 		return -errno;
-	if (segment->room_bytes > bytes_max && ftruncate(segment->fd, (off_t)bytes_max))
-		return -errno;
-	if (segment->room_bytes > bytes_max)
-		segment->room_bytes = bytes_max;
 	if (segment->room_bytes < LOG_BLOCK_BYTES)
 		failure = log_segment_extend(segment, LOG_BLOCK_BYTES - segment->room_bytes);
 	if (failure)

@@ -31,8 +31,11 @@ void log_segment_close(struct log_segment *segment);
 /* Open, or create. */
 int log_segment_open(struct log_segment *segment, const char *path);
 
-/* Forget what is in it, and begin with a record's number. What is longer than `bytes_max` is cut. */
-int log_segment_begin(struct log_segment *segment, uint64_t first, uint64_t bytes_max);
+/* Forget what is in it, and begin with a record's number. */
+int log_segment_begin(struct log_segment *segment, uint64_t first);
+
+/* Give back what is longer than that, of a segment that nobody needs. */
+int log_segment_cut(struct log_segment *segment, uint64_t bytes_max);
 
 /* More room, of zeroes. */
 int log_segment_extend(struct log_segment *segment, uint64_t bytes);

@@ -21,7 +21,11 @@ static struct transaction_environment environment_of(struct store *store)
 static struct database_config database_config_of(
 	const struct store_options *options, const char *directory)
 {
-	/* A quarter is left for what transactions have, and one for everything else. */
+	/*
+	 * A quarter is left for what transactions have, and one for everything else: of the largest one its batch, and its record, while it
+	 * is committed; of the commit log a segment, and a record of it, while it is read again. RocksDB's buffers are empty when a record
+	 * comes that is larger than a segment.
+	 */
 	return (struct database_config){.directory = directory,
 		.block_cache_bytes = options->memory_bytes / 8 * 3,
 		.write_buffer_bytes = options->memory_bytes / 8,

@@ -4,11 +4,16 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "commit_log.h"
 
 #define MEMORY_BYTES_USUAL (512u << 20) /* where there is no limit */
 #define MEMORY_BYTES_MIN (32u << 20)
 #define TRANSACTION_BYTES_MIN (64u << 10)
+#define TRANSACTION_BYTES_MAX (2u << 30)
 #define BACKGROUND_THREADS_MAX 64u
+
+/* Changes take more of a transaction than of a record. */
+_Static_assert(TRANSACTION_BYTES_MAX < LOG_RECORD_BYTES_MAX, "a transaction is a record");
 
 struct option_reader {
 	const char *name;
@@ -25,6 +30,8 @@ static int read_transaction_bytes(
 		return failure;
 	if (bytes < TRANSACTION_BYTES_MIN)
 		return error_set(error, -ERANGE, "it must be at least %u", TRANSACTION_BYTES_MIN);
+	if (bytes > TRANSACTION_BYTES_MAX)
+		return error_set(error, -ERANGE, "it must be at most %u", TRANSACTION_BYTES_MAX);
 	options->transaction_bytes_max = bytes;
 	return 0;
 }
@@ -72,7 +79,9 @@ int store_options_read(
 	if (options->memory_bytes < MEMORY_BYTES_MIN)
 		return error_set(error, -ERANGE, "the module needs at least %u MiB of memory",
 			MEMORY_BYTES_MIN >> 20);
-	options->transaction_bytes_max = options->memory_bytes / 8;
+	options->transaction_bytes_max = options->memory_bytes / 8 < TRANSACTION_BYTES_MAX
+						 ? options->memory_bytes / 8
+						 : TRANSACTION_BYTES_MAX;
 	for (size_t i = 0; i < setup->option_count && !failure; i++)
 		failure = read_option(options, &setup->options[i], error);
 	return failure;
