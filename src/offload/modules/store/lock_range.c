@@ -205,8 +205,8 @@ static void swap(char **one, char **other)
 static void absorb(struct lock_table *table, struct lock_range *range, struct lock_range *other)
 {
 	struct interval mine = range->node.interval, its = other->node.interval;
-	const bool is_lower = bytes_compare(
-		its.lower, mine.lower)<0, is_upper = bytes_compare(its.upper, mine.upper)> 0;
+	const bool is_lower = bytes_compare(its.lower, mine.lower) < 0;
+	const bool is_upper = bytes_compare(its.upper, mine.upper) > 0;
 
 	unlink_range(table, other);
 	unlink_range(table, range);
