@@ -168,6 +168,43 @@ static void one_of_many_that_becomes_exclusive_is_found(void **state)
 	assert_int_equal(lock_all(READER, LOCK_EXCLUSIVE, 0), 0);
 }
 
+/* ---- others are let in ---- */
+
+#define ROUNDS 50u
+
+static void *give_up(void *context)
+{
+	lock_release(&table, context);
+	return NULL;
+}
+
+/* Returns whether others were let in when some of it was given up, and not all. */
+static bool lets_others_in(void)
+{
+	struct lock_counts counts;
+	bool is_let_in = false;
+	pthread_t thread;
+
+	lock_numbers(WRITER, LOCK_EXCLUSIVE);
+	assert_int_equal(pthread_create(&thread, NULL, give_up, &owners[WRITER]), 0);
+	do {
+		lock_table_count(&table, &counts);
+		is_let_in |= counts.locks && counts.locks < KEYS;
+	} while (counts.locks);
+	pthread_join(thread, NULL);
+	return is_let_in;
+}
+
+/* Nobody knows when threads run, but once they will at the same time. */
+static void who_gives_up_much_lets_others_in(void **state)
+{
+	unsigned round = 0;
+
+	while (round < ROUNDS && !lets_others_in())
+		round++;
+	assert_true(round < ROUNDS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -178,6 +215,7 @@ int main(void)
 		TEST(who_has_many_keys_goes_on),
 		TEST(who_reads_what_others_read_goes_on),
 		TEST(one_of_many_that_becomes_exclusive_is_found),
+		TEST(who_gives_up_much_lets_others_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

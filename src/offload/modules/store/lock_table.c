@@ -4,6 +4,8 @@
 #include "base/container.h"
 #include "lock_table_private.h"
 
+#define GIVEN_UP_AT_ONCE 256u /* locks, with the mutex */
+
 int lock_table_init(struct lock_table *table, struct budget *budget)
 {
 	pthread_mutexattr_t attributes;
@@ -217,19 +219,51 @@ static void release_newest(struct lock_table *table, struct lock_owner *owner, b
 	drop_if_unused(table, lock);
 }
 
+struct giving_up {
+	struct lock_owner *owner;
+	struct lock_hold *oldest;
+	bool is_undo;
+	bool has_ranges;
+};
+
+/* Returns false if there is nothing more to give up. */
+static bool give_up_one(struct lock_table *table, const struct giving_up *giving_up)
+{
+	struct lock_owner *owner = giving_up->owner;
+	struct lock_range *range = TAILQ_FIRST(&owner->ranges);
+
+	if (owner->newest != giving_up->oldest)
+		release_newest(table, owner, giving_up->has_ranges);
+	else if (range && !(giving_up->is_undo && range->is_kept))
+		lock_range_release(table, range);
+	else
+		return false;
+	return true;
+}
+
+/* Returns false if there is nothing more to give up. */
+static bool give_up_some(struct lock_table *table, struct giving_up *giving_up)
+{
+	unsigned count = 0;
+
+	giving_up->has_ranges |= lock_table_has_ranges(table);
+	while (count < GIVEN_UP_AT_ONCE && give_up_one(table, giving_up))
+		count++;
+	return count == GIVEN_UP_AT_ONCE;
+}
+
+/* Others need not wait until all is given up: what is had of it still is as good a lock as before. */
 static void give_up(
 	struct lock_table *table, struct lock_owner *owner, struct lock_hold *oldest, bool is_undo)
 {
-	struct lock_range *range;
-	bool has_ranges;
+	struct giving_up giving_up = {.owner = owner, .oldest = oldest, .is_undo = is_undo};
 
 	pthread_mutex_lock(&table->mutex);
-	has_ranges = lock_table_has_ranges(table);
-	while (owner->newest != oldest)
-		release_newest(table, owner, has_ranges);
-	while ((range = TAILQ_FIRST(&owner->ranges)) && !(is_undo && range->is_kept))
-		lock_range_release(table, range);
-	if (has_ranges)
+	while (give_up_some(table, &giving_up)) {
+		pthread_mutex_unlock(&table->mutex);
+		pthread_mutex_lock(&table->mutex);
+	}
+	if (giving_up.has_ranges)
 		lock_grant_all(table);
 	pthread_mutex_unlock(&table->mutex);
 }

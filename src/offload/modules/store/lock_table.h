@@ -13,10 +13,10 @@
  * who waits for what it has itself: that would be a deadlock by order alone. Before it waits, an owner looks whether those it would wait
  * for wait, in the end, for itself: then it is told so, and the cycle never closes.
  *
- * One mutex guards it all. Who has a key's lock at once holds it for a few hundred instructions; who wants an interval looks at each owner once,
- * and who has to wait, or makes way where there are intervals, looks at each owner and at each who waits, for each who waits, at the
- * most. How much anybody has locked does not matter, but for the first interval ever, for which all keys are put in order, and for who
- * gives up much.
+ * One mutex guards it all. Who gets a key's lock at once holds it for a few hundred instructions, and some more for each who waits for an
+ * interval. Who wants an interval looks at each owner once; who has to wait, or makes way where there are intervals, looks at each owner
+ * and at each who waits, for each who waits, at the most. How much anybody has locked does not matter, but for the first interval ever,
+ * for which all keys are put in order. Who gives up much does that in portions.
  */
 #ifndef SLUICE_STORE_LOCK_TABLE_H
 #define SLUICE_STORE_LOCK_TABLE_H
