@@ -6,7 +6,7 @@
  * needs the module, so while the server starts, the engine waits for it. If the module dies in the middle, nobody knows whether it has done
  * what it was asked; so it is asked again, and what is found done then was done by us. Should the two differ after all (a
  * host was put back to an older state, say), a table that only the module knows stands in the way of a new one of its name: an empty one is
- * dropped, one with rows gets another name.
+ * dropped, one with rows, prepared ones among them, gets another name.
  */
 #include "ha_sluice.h"
 
@@ -79,17 +79,27 @@ static int find_all(
 	return status;
 }
 
+/*
+ * Whether nobody has rows in it. Those that a prepared transaction has written are seen by nobody yet, but are locked; so what is found to be
+ * empty is locked, and stays so until the session's transaction ends.
+ */
 static int is_empty(struct store_client *client, const std::string &name, bool *answer)
 {
-	struct store_handle left;
-	uint64_t rows = 0;
-	int status = find(client, name, &left);
+	struct store_range range = {};
+	struct store_cursor cursor = {};
+	struct store_cursor_row row;
+	int status = find(client, name, &range.handle);
 
+	if (status)
+		return status;
+	range.flags = STORE_SHARED | STORE_RANGE | STORE_NO_WAIT | STORE_KEYS_ONLY;
+	range.rows_first = range.rows_max = 1;
+	status = store_cursor_begin(&cursor, &range);
 	if (status == 0)
-		status = store_client_count(
-			client, &left, 0, {nullptr, 0}, {nullptr, 0}, 1, 0, &rows, nullptr);
-	*answer = rows == 0;
-	return status;
+		status = store_cursor_next(&cursor, client, &row);
+	store_cursor_end(&cursor);
+	*answer = status == STORE_NOT_FOUND;
+	return status == STORE_NOT_FOUND || status == STORE_LOCK_TIMEOUT ? 0 : status;
 }
 
 static int move_aside(struct store_client *client, const std::string &name)
@@ -110,8 +120,7 @@ static int move_aside(struct store_client *client, const std::string &name)
 	return status;
 }
 
-/* The server knows no table of this name. */
-static int make_way(struct store_client *client, const std::string &name)
+static int drop_or_move_aside(struct store_client *client, const std::string &name)
 {
 	bool is_without_rows;
 	int status = is_empty(client, name, &is_without_rows);
@@ -123,13 +132,23 @@ static int make_way(struct store_client *client, const std::string &name)
 	return status == STORE_NOT_FOUND ? 0 : status;
 }
 
+/* The server knows no table of this name. What is locked for that is given up, unless there is a transaction that others end. */
+static int make_way(struct session *session, const std::string &name)
+{
+	int status = drop_or_move_aside(session->client, name);
+
+	if (status == 0 && !session->is_begun)
+		status = store_client_rollback(session->client);
+	return status;
+}
+
 /* Do what gives a table that name, which no table of the server's has. */
 static int take_name(
-	struct store_client *client, const std::string &name, const std::function<int()> &take)
+	struct session *session, const std::string &name, const std::function<int()> &take)
 {
 	int status = take();
 
-	if (status == STORE_EXISTS && (status = make_way(client, name)) == 0)
+	if (status == STORE_EXISTS && (status = make_way(session, name)) == 0)
 		status = take();
 	return status;
 }
@@ -151,7 +170,7 @@ int ha_sluice::create(const char *path, TABLE *form, HA_CREATE_INFO *options)
 		return HA_ERR_OUT_OF_MEM;
 	return change_tables(creator, [&](struct store_client *client, bool) {
 		struct store_handle made;
-		int status = take_name(client, name, [&] {
+		int status = take_name(creator, name, [&] {
 			return store_client_table_create(
 				client, store_bytes_of(name), {nullptr, 0}, spaces, 1, &made);
 		});
@@ -187,7 +206,7 @@ int ha_sluice::rename_table(const char *from, const char *to)
 		return HA_ERR_OUT_OF_MEM;
 	return change_tables(renamer, [&](struct store_client *client, bool is_again) {
 		struct store_handle renamed;
-		int status = take_name(client, new_name, [&] {
+		int status = take_name(renamer, new_name, [&] {
 			return store_client_table_rename(
 				client, store_bytes_of(name), store_bytes_of(new_name));
 		});

@@ -7,6 +7,7 @@ import collections
 import os
 import random
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -214,6 +215,27 @@ def test_a_table_without_rows_that_the_server_does_not_know_is_nothing_in_the_wa
     forget(machine, "t")
     assert machine.orphans() == 1
     machine.ask("CREATE TABLE t (a INT PRIMARY KEY, b INT) ENGINE=SLUICE; INSERT INTO t VALUES (1, 2)")
+    assert machine.orphans() == 0
+
+
+def test_a_table_whose_only_rows_are_prepared_gets_another_name(machine):
+    prepare(machine, CASES["create"])
+    machine.ask("CREATE TABLE t (a INT PRIMARY KEY, b INT, KEY (b)) ENGINE=SLUICE")
+    with Session(machine) as one:
+        one.ask("XA START 'one'; INSERT INTO t VALUES (7, 70); XA END 'one'; XA PREPARE 'one'")
+    machine.stop(signal.SIGKILL)
+    machine.start()
+    forget(machine, "t")
+    machine.ask("CREATE TABLE t (a INT PRIMARY KEY, b INT, KEY (b)) ENGINE=SLUICE")
+    machine.ask("XA COMMIT 'one'")
+    assert machine.ask("SELECT * FROM t") == []
+    assert machine.orphans() == 1
+    # Under the name that it has now, the new one's definition is good for it, too.
+    definition = os.path.join(machine.data, "test", "t_left_1.frm")
+    shutil.copy(os.path.join(machine.data, "test", "t.frm"), definition)
+    mariadb.give_to_user(definition)
+    assert machine.ask("SELECT a, b FROM t_left_1") == ["7\t70"]
+    machine.ask("DROP TABLE t_left_1")
     assert machine.orphans() == 0
 
 

@@ -35,9 +35,13 @@ static int tear_down(void **state)
 	for (unsigned i = 0; i < OWNERS; i++) {
 		lock_release(&table, &owners[i]);
 		assert_int_equal(owners[i].bytes, 0);
+		for (unsigned mode = 0; mode < LOCK_MODES; mode++) {
+			assert_null(owners[i].has[mode].keys.root);
+			assert_null(owners[i].has[mode].ranges.root);
+		}
 	}
 	assert_int_equal(budget.used_bytes, 0);
-	assert_null(table.keys.root);
+	assert_true(TAILQ_EMPTY(&table.owners));
 	assert_null(table.ranges.root);
 	assert_int_equal(key_map_count(&table.locks), 0);
 	lock_table_destroy(&table);

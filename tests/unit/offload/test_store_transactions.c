@@ -1,65 +1,11 @@
 /* Transactions of several clients of the storage module at once. */
-#include "../cmocka_all.h"
+#include "two_clients.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "store_fixture.h"
-
 #define WAIT_MS 20000u /* for what comes: far longer than it takes */
-
-static struct store_client *client, *other;
-static struct store_handle table;
-
-static void connect_both(void)
-{
-	client = fixture_connect();
-	other = fixture_connect();
-}
-
-static void disconnect_both(void)
-{
-	store_client_close(client);
-	store_client_close(other);
-}
-
-static int set_up(void **state)
-{
-	fixture_directory_create();
-	fixture_open();
-	connect_both();
-	table = fixture_table(client, "t", 2);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	disconnect_both();
-	fixture_close();
-	fixture_directory_remove();
-	return 0;
-}
-
-static void reopen(void)
-{
-	disconnect_both();
-	fixture_close();
-	fixture_open();
-	connect_both();
-}
-
-static void commit(struct store_client *of)
-{
-	assert_int_equal(store_client_commit(of, true), STORE_OK);
-}
-
-static void put_committed(const char *key, const char *value)
-{
-	assert_int_equal(fixture_put(client, &table, key, value), STORE_OK);
-	commit(client);
-}
 
 /* ---- a client on a thread of its own, which waits for a lock ---- */
 
@@ -322,54 +268,6 @@ static void a_savepoint_that_is_released_keeps_what_was_done(void **state)
 	assert_null(fixture_get(client, &table, "a", 0));
 }
 
-/* ---- two phases ---- */
-
-static unsigned prepared_count(void)
-{
-	struct store_list list;
-	struct store_bytes xid;
-	unsigned count = 0;
-
-	assert_int_equal(store_client_recover(client, &list), STORE_OK);
-	while (store_list_next(&list, &xid))
-		count++;
-	return count;
-}
-
-static void a_prepared_transaction_belongs_to_nobody_until_it_is_committed(void **state)
-{
-	assert_int_equal(fixture_put(other, &table, "a", "1"), STORE_OK);
-	assert_int_equal(store_client_prepare(other, text_bytes("xid")), STORE_OK);
-	assert_null(fixture_get(other, &table, "a", 0));
-	assert_int_equal(fixture_put(other, &table, "a", "2"), STORE_LOCK_TIMEOUT);
-	assert_int_equal(fixture_put(other, &table, "b", "2"), STORE_OK);
-	assert_int_equal(store_client_prepare(other, text_bytes("xid")), STORE_EXISTS);
-	assert_int_equal(
-		store_client_commit_xid(client, text_bytes("other"), true), STORE_NOT_FOUND);
-	assert_int_equal(store_client_commit_xid(client, text_bytes("xid"), true), STORE_OK);
-	assert_int_equal(prepared_count(), 0);
-	assert_string_equal(fixture_get(client, &table, "a", 0), "1");
-}
-
-static void a_prepared_transaction_outlives_the_module_with_its_locks(void **state)
-{
-	put_committed("b", "0");
-	assert_int_equal(fixture_put(other, &table, "a", "1"), STORE_OK);
-	assert_int_equal(fixture_delete(other, &table, "b"), STORE_OK);
-	assert_int_equal(store_client_prepare(other, text_bytes("first")), STORE_OK);
-	assert_int_equal(fixture_put(other, &table, "c", "1"), STORE_OK);
-	assert_int_equal(store_client_prepare(other, text_bytes("second")), STORE_OK);
-	reopen();
-	assert_int_equal(prepared_count(), 2);
-	assert_int_equal(fixture_put(client, &table, "a", "2"), STORE_LOCK_TIMEOUT);
-	assert_int_equal(store_client_commit_xid(client, text_bytes("first"), true), STORE_OK);
-	assert_int_equal(store_client_rollback_xid(client, text_bytes("second")), STORE_OK);
-	reopen();
-	assert_int_equal(prepared_count(), 0);
-	assert_string_equal(fixture_scan(client, &(struct store_range){.handle = table}), "a=1");
-	assert_int_equal(fixture_put(client, &table, "c", "2"), STORE_OK);
-}
-
 /* ---- tables that change meanwhile ---- */
 
 static void what_was_written_to_a_truncated_table_is_not_committed(void **state)
@@ -515,112 +413,29 @@ static void nothing_is_lost_between_accounts(void **state)
 	assert_int_equal(sum(client), ACCOUNTS * BALANCE);
 }
 
-/* ---- what is not waited for ---- */
-
-static int post_put(struct store_client *of, const char *key, const char *value, uint32_t savepoint)
-{
-	struct store_batch batch = {.data = NULL};
-	int result;
-
-	assert_int_equal(store_batch_begin(&batch, of, &table), 0);
-	assert_int_equal(store_batch_put(&batch, 0, text_bytes(key), text_bytes(value)), 0);
-	batch.savepoint = savepoint;
-	result = store_client_post_write(of, &batch);
-	store_batch_end(&batch);
-	return result;
-}
-
-static void a_posted_write_is_of_the_transaction(void **state)
-{
-	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(post_put(client, "a", "posted", 0), 0);
-	assert_string_equal(fixture_get(client, &table, "a", 0), "posted");
-	assert_null(fixture_get(other, &table, "a", STORE_FRESH));
-	commit(client);
-	assert_string_equal(fixture_get(other, &table, "a", STORE_FRESH), "posted");
-	assert_false(store_client_is_failed(client));
-}
-
-static void a_posted_write_that_fails_takes_the_transaction_with_it(void **state)
-{
-	assert_int_equal(fixture_put(other, &table, "locked", "theirs"), STORE_OK);
-	assert_int_equal(fixture_put(client, &table, "before", "ours"), STORE_OK);
-	assert_int_equal(post_put(client, "locked", "ours", 0), 0);
-	assert_int_equal(post_put(client, "after", "ours", 0), 0);
-	assert_int_equal(store_client_commit(client, true), STORE_LOCK_TIMEOUT);
-	assert_string_not_equal(store_client_text(client), "");
-	assert_null(fixture_get(client, &table, "before", STORE_FRESH));
-	assert_null(fixture_get(client, &table, "after", STORE_FRESH));
-	/* Its locks are given up, too. */
-	assert_int_equal(fixture_put(other, &table, "before", "theirs"), STORE_OK);
-	assert_int_equal(fixture_put(other, &table, "after", "theirs"), STORE_OK);
-}
-
-static void after_a_posted_write_has_failed_only_a_rollback_helps(void **state)
-{
-	assert_int_equal(fixture_put(other, &table, "locked", "theirs"), STORE_OK);
-	assert_int_equal(post_put(client, "locked", "ours", 0), 0);
-	assert_int_equal(fixture_put(client, &table, "after", "ours"), STORE_LOCK_TIMEOUT);
-	assert_true(store_client_is_failed(client));
-	assert_int_equal(store_client_snapshot(client), STORE_LOCK_TIMEOUT);
-	assert_int_equal(store_client_rollback(client), STORE_OK);
-	assert_false(store_client_is_failed(client));
-	assert_int_equal(fixture_put(client, &table, "after", "ours"), STORE_OK);
-}
-
-static void a_write_sets_its_savepoint_unless_it_fails(void **state)
-{
-	assert_int_equal(fixture_put(client, &table, "a", "1"), STORE_OK);
-	assert_int_equal(post_put(client, "a", "2", 7), 0);
-	assert_int_equal(store_client_savepoint_rollback(client, 7), STORE_OK);
-	assert_string_equal(fixture_get(client, &table, "a", 0), "1");
-	assert_int_equal(fixture_put(other, &table, "locked", "theirs"), STORE_OK);
-	assert_int_equal(post_put(client, "locked", "ours", 8), 0);
-	assert_int_equal(store_client_rollback(client), STORE_OK);
-	assert_int_equal(store_client_savepoint_rollback(client, 8), STORE_NOT_FOUND);
-}
-
-static void the_end_of_a_transaction_that_has_read_is_posted(void **state)
-{
-	put_committed("a", "1");
-	assert_string_equal(fixture_get(client, &table, "a", 0), "1");
-	assert_int_equal(fixture_put(other, &table, "a", "2"), STORE_OK);
-	commit(other);
-	assert_string_equal(fixture_get(client, &table, "a", 0), "1");
-	assert_int_equal(store_client_post_commit(client), 0);
-	assert_string_equal(fixture_get(client, &table, "a", 0), "2");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(a_lock_that_is_taken_is_refused_after_its_time),
-		TEST(who_waits_for_a_lock_gets_it_when_its_owner_ends),
-		TEST(who_waits_for_a_lock_is_cancelled_by_its_key_and_keeps_what_it_had),
-		TEST(a_key_that_nobody_has_cancels_nothing),
-		TEST(of_two_that_wait_for_each_other_one_is_rolled_back),
-		TEST(two_that_share_a_lock_and_both_want_it_alone_are_a_deadlock),
-		TEST(a_locked_read_sees_what_is_committed_last),
-		TEST(a_lock_is_had_of_a_key_that_is_not_there),
-		TEST(a_lock_for_what_is_there_is_not_had_of_what_is_not),
-		TEST(a_request_that_fails_keeps_no_locks_of_its_own),
-		TEST(a_scan_locks_its_rows_or_leaves_out_those_that_are),
-		TEST(a_transaction_reads_the_snapshot_of_its_first_read),
-		TEST(a_snapshot_can_be_taken_before_the_first_read),
-		TEST(a_savepoint_undoes_what_came_after_it_and_stays),
-		TEST(a_savepoint_that_is_released_keeps_what_was_done),
-		TEST(a_prepared_transaction_belongs_to_nobody_until_it_is_committed),
-		TEST(a_prepared_transaction_outlives_the_module_with_its_locks),
-		TEST(what_was_written_to_a_truncated_table_is_not_committed),
-		TEST(a_scan_of_a_table_that_is_truncated_ends_as_stale),
-		TEST(who_goes_gives_up_its_locks_and_writes),
-		TEST(nothing_is_lost_between_accounts),
-		TEST(a_posted_write_is_of_the_transaction),
-		TEST(a_posted_write_that_fails_takes_the_transaction_with_it),
-		TEST(after_a_posted_write_has_failed_only_a_rollback_helps),
-		TEST(a_write_sets_its_savepoint_unless_it_fails),
-		TEST(the_end_of_a_transaction_that_has_read_is_posted),
+		TWO_CLIENTS_TEST(a_lock_that_is_taken_is_refused_after_its_time),
+		TWO_CLIENTS_TEST(who_waits_for_a_lock_gets_it_when_its_owner_ends),
+		TWO_CLIENTS_TEST(
+			who_waits_for_a_lock_is_cancelled_by_its_key_and_keeps_what_it_had),
+		TWO_CLIENTS_TEST(a_key_that_nobody_has_cancels_nothing),
+		TWO_CLIENTS_TEST(of_two_that_wait_for_each_other_one_is_rolled_back),
+		TWO_CLIENTS_TEST(two_that_share_a_lock_and_both_want_it_alone_are_a_deadlock),
+		TWO_CLIENTS_TEST(a_locked_read_sees_what_is_committed_last),
+		TWO_CLIENTS_TEST(a_lock_is_had_of_a_key_that_is_not_there),
+		TWO_CLIENTS_TEST(a_lock_for_what_is_there_is_not_had_of_what_is_not),
+		TWO_CLIENTS_TEST(a_request_that_fails_keeps_no_locks_of_its_own),
+		TWO_CLIENTS_TEST(a_scan_locks_its_rows_or_leaves_out_those_that_are),
+		TWO_CLIENTS_TEST(a_transaction_reads_the_snapshot_of_its_first_read),
+		TWO_CLIENTS_TEST(a_snapshot_can_be_taken_before_the_first_read),
+		TWO_CLIENTS_TEST(a_savepoint_undoes_what_came_after_it_and_stays),
+		TWO_CLIENTS_TEST(a_savepoint_that_is_released_keeps_what_was_done),
+		TWO_CLIENTS_TEST(what_was_written_to_a_truncated_table_is_not_committed),
+		TWO_CLIENTS_TEST(a_scan_of_a_table_that_is_truncated_ends_as_stale),
+		TWO_CLIENTS_TEST(who_goes_gives_up_its_locks_and_writes),
+		TWO_CLIENTS_TEST(nothing_is_lost_between_accounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

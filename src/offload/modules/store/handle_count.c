@@ -108,35 +108,48 @@ static void correct_estimate(struct call *call, uint32_t rows)
 		__atomic_store_n(&call->generation->rows, rows, __ATOMIC_RELAXED);
 }
 
-int handle_count(struct call *call)
+/* RocksDB may read its indexes for that. There are as many as were seen, at least. */
+static int answer_estimate(struct call *call, uint32_t seen)
+{
+	uint64_t *rows = &call->answer.count.rows;
+	int outcome;
+
+	if (!call->may_wait)
+		return OUTCOME_WOULD_WAIT;
+	outcome = estimate_rows(call, rows);
+	if (*rows < seen)
+		*rows = seen;
+	return outcome;
+}
+
+static int answer_count(struct call *call, uint32_t rows_max)
 {
 	struct store_count_reply *answer = &call->answer.count;
-	const uint32_t rows_max = call->request.scan.rows_max;
 	bool is_exact = false;
 	uint32_t seen = 0;
-	int outcome = range_take(call);
+	int outcome = STORE_OK;
 
-	if (outcome)
-		return outcome;
-	if (range_is_empty(call->session)) {
-		answer->is_exact = 1;
-		return STORE_OK;
-	}
-	if (rows_max > ROWS_POLLED_MAX && !call->may_wait)
-		return OUTCOME_WOULD_WAIT;
 	if (rows_max)
 		outcome = look_at_rows(call, rows_max, &seen, &is_exact);
 	answer->is_exact = is_exact;
 	answer->rows = seen;
 	if (!outcome && is_exact)
 		correct_estimate(call, seen);
-	if (outcome || is_exact)
+	return outcome || is_exact ? outcome : answer_estimate(call, seen);
+}
+
+int handle_count(struct call *call)
+{
+	const uint32_t rows_max = call->request.scan.rows_max;
+	int outcome = range_take(call);
+
+	if (outcome)
 		return outcome;
-	/* RocksDB may read its indexes for that. */
-	if (!call->may_wait)
+	if (range_is_empty(call->session)) {
+		call->answer.count.is_exact = 1;
+		return STORE_OK;
+	}
+	if (rows_max > ROWS_POLLED_MAX && !call->may_wait)
 		return OUTCOME_WOULD_WAIT;
-	outcome = estimate_rows(call, &answer->rows);
-	if (answer->rows < seen)
-		answer->rows = seen;
-	return outcome;
+	return answer_count(call, rows_max);
 }

@@ -189,3 +189,13 @@ struct interval_node *interval_tree_next(
 		node = parent;
 	}
 }
+
+/* Those that only touch it are few where intervals that touch become one. */
+bool interval_tree_overlaps(const struct interval_tree *tree, const struct interval *interval)
+{
+	const struct interval_node *node = interval_tree_first(tree, interval);
+
+	while (node && !interval_overlaps(&node->interval, interval))
+		node = interval_tree_next(node, interval);
+	return node;
+}

@@ -36,6 +36,9 @@ struct interval_node *interval_tree_first(
 struct interval_node *interval_tree_next(
 	const struct interval_node *node, const struct interval *interval);
 
+/* Whether one of them overlaps the interval. */
+bool interval_tree_overlaps(const struct interval_tree *tree, const struct interval *interval);
+
 static inline bool interval_is_empty(const struct interval *interval)
 {
 	return bytes_compare(interval->lower, interval->upper) >= 0;

@@ -8,8 +8,6 @@ struct blockers {
 	const struct lock_waiter *waiter;
 	/* Returns whether that is enough. */
 	bool (*visit)(struct blockers *blockers, struct lock_owner *owner);
-	/* For visits: */
-	const struct lock_owner *wanted;
 	struct lock_owner *to_visit;
 };
 
@@ -18,14 +16,34 @@ static bool is_compatible(enum lock_mode a, enum lock_mode b)
 	return a == LOCK_SHARED && b == LOCK_SHARED;
 }
 
+/* Neither the waiter nor anybody who was visited in this search. */
+static bool is_new(const struct blockers *blockers, const struct lock_owner *owner)
+{
+	return owner != blockers->waiter->owner && owner->search != blockers->table->search;
+}
+
 static bool visit_if_in_way(
 	struct blockers *blockers, struct lock_owner *owner, enum lock_mode mode)
 {
-	return owner != blockers->waiter->owner && !is_compatible(mode, blockers->waiter->mode) &&
+	return is_new(blockers, owner) && !is_compatible(mode, blockers->waiter->mode) &&
 	       blockers->visit(blockers, owner);
 }
 
 /* ---- who has it ---- */
+
+static bool overlaps(const struct lock_order *order, const struct interval *interval)
+{
+	return interval_tree_overlaps(&order->keys, interval) ||
+	       interval_tree_overlaps(&order->ranges, interval);
+}
+
+/* Where there are intervals. The waiter is another's. */
+static bool is_in_way(const struct lock_owner *owner, const struct lock_waiter *waiter)
+{
+	return overlaps(&owner->has[LOCK_EXCLUSIVE], waiter->interval) ||
+	       (waiter->mode == LOCK_EXCLUSIVE &&
+		       overlaps(&owner->has[LOCK_SHARED], waiter->interval));
+}
 
 static bool visit_holds(struct blockers *blockers, const struct lock *lock)
 {
@@ -36,19 +54,7 @@ static bool visit_holds(struct blockers *blockers, const struct lock *lock)
 	return false;
 }
 
-static bool visit_keys(struct blockers *blockers)
-{
-	const struct interval *interval = blockers->waiter->interval;
-	struct interval_node *node = interval_tree_first(&blockers->table->keys, interval);
-
-	for (; node; node = interval_tree_next(node, interval)) {
-		if (interval_overlaps(&node->interval, interval) &&
-			visit_holds(blockers, container_of(node, struct lock, ordered)))
-			return true;
-	}
-	return false;
-}
-
+/* Of a key: those that have it are one or two of each owner. */
 static bool visit_ranges(struct blockers *blockers)
 {
 	const struct interval *interval = blockers->waiter->interval;
@@ -64,30 +70,39 @@ static bool visit_ranges(struct blockers *blockers)
 	return false;
 }
 
+/* Who is in one's way is in others', too: it is looked at first from now on. */
+static void move_to_front(struct lock_owner_list *owners, struct lock_owner *owner)
+{
+	TAILQ_REMOVE(owners, owner, link);
+	TAILQ_INSERT_HEAD(owners, owner, link);
+}
+
+static bool visit_all(struct blockers *blockers)
+{
+	struct lock_owner_list *owners = &blockers->table->owners;
+	struct lock_owner *owner;
+
+	TAILQ_FOREACH (owner, owners, link) {
+		if (is_new(blockers, owner) && is_in_way(owner, blockers->waiter) &&
+			blockers->visit(blockers, owner)) {
+			move_to_front(owners, owner);
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool visit_owners(struct blockers *blockers)
 {
 	const struct lock *lock = blockers->waiter->lock;
 
-	if (lock ? visit_holds(blockers, lock) : visit_keys(blockers))
-		return true;
-	return blockers->table->range_count && visit_ranges(blockers);
+	if (!lock)
+		return visit_all(blockers);
+	return visit_holds(blockers, lock) ||
+	       (blockers->table->range_count && visit_ranges(blockers));
 }
 
 /* ---- who waits for it, and goes first ---- */
-
-static bool is_wanted(struct blockers *blockers, struct lock_owner *owner)
-{
-	return owner == blockers->wanted;
-}
-
-static bool waits_for(
-	struct lock_table *table, const struct lock_waiter *waiter, const struct lock_owner *owner)
-{
-	struct blockers blockers = {
-		.table = table, .waiter = waiter, .visit = is_wanted, .wanted = owner};
-
-	return visit_owners(&blockers);
-}
 
 static bool goes_first(
 	struct lock_table *table, const struct lock_waiter *other, const struct lock_waiter *waiter)
@@ -95,12 +110,13 @@ static bool goes_first(
 	if (other->is_upgrade != waiter->is_upgrade)
 		return other->is_upgrade;
 	return other->arrival < waiter->arrival &&
-	       !(lock_table_has_ranges(table) && waits_for(table, other, waiter->owner));
+	       !(lock_table_has_ranges(table) && is_in_way(waiter->owner, other));
 }
 
 static bool visit_waiter(struct blockers *blockers, const struct lock_waiter *other)
 {
-	return !is_compatible(other->mode, blockers->waiter->mode) &&
+	return is_new(blockers, other->owner) &&
+	       !is_compatible(other->mode, blockers->waiter->mode) &&
 	       goes_first(blockers->table, other, blockers->waiter) &&
 	       blockers->visit(blockers, other->owner);
 }
@@ -148,13 +164,12 @@ bool lock_is_blocked(struct lock_table *table, const struct lock_waiter *waiter)
 {
 	struct blockers blockers = {.table = table, .waiter = waiter, .visit = visit_any};
 
+	table->search++;
 	return visit_owners(&blockers) || visit_earlier(&blockers);
 }
 
 static bool visit_later(struct blockers *blockers, struct lock_owner *owner)
 {
-	if (owner->search == blockers->table->search)
-		return false;
 	owner->search = blockers->table->search;
 	owner->next_to_visit = blockers->to_visit;
 	blockers->to_visit = owner;

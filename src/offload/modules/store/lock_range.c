@@ -10,16 +10,22 @@ static size_t charge_bytes(const struct interval *interval)
 	return sizeof(struct lock_range) + interval->lower.bytes + interval->upper.bytes;
 }
 
+static struct interval_tree *order_of(const struct lock_range *range)
+{
+	return &range->owner->has[range->mode].ranges;
+}
+
 void lock_link_range(struct lock_table *table, struct lock_range *range)
 {
 	struct lock_owner *owner = range->owner;
 
 	interval_tree_add(&table->ranges, &range->node);
+	interval_tree_add(order_of(range), &range->ordered);
 	if (range->is_kept)
 		TAILQ_INSERT_TAIL(&owner->ranges, range, link);
 	else
 		TAILQ_INSERT_HEAD(&owner->ranges, range, link);
-	owner->bytes += charge_bytes(&range->node.interval);
+	lock_owner_add(table, owner, charge_bytes(&range->node.interval));
 	table->range_count++;
 }
 
@@ -28,8 +34,9 @@ static void unlink_range(struct lock_table *table, struct lock_range *range)
 	struct lock_owner *owner = range->owner;
 
 	interval_tree_remove(&table->ranges, &range->node);
+	interval_tree_remove(order_of(range), &range->ordered);
 	TAILQ_REMOVE(&owner->ranges, range, link);
-	owner->bytes -= charge_bytes(&range->node.interval);
+	lock_owner_remove(table, owner, charge_bytes(&range->node.interval));
 	table->range_count--;
 }
 
@@ -57,6 +64,7 @@ static void set_bounds(struct lock_range *range, struct bytes lower, struct byte
 	range->node.interval =
 		(struct interval){.lower = {.data = range->lower, .bytes = lower.bytes},
 			.upper = {.data = range->upper, .bytes = upper.bytes}};
+	range->ordered.interval = range->node.interval;
 }
 
 static int create(
@@ -90,31 +98,38 @@ void lock_range_release(struct lock_table *table, struct lock_range *range)
 
 /* ---- acquiring ---- */
 
-/* From the first interval on, keys are kept in order. */
+/* From the first interval on, what owners have is kept in order. */
 static void order_keys(struct lock_table *table)
 {
-	struct key_map_node *node = NULL;
+	struct lock_owner *owner;
+	struct lock_hold *hold;
 
 	if (table->has_order)
 		return;
 	table->has_order = true;
-	while ((node = key_map_next(&table->locks, node)))
-		interval_tree_add(&table->keys, &container_of(node, struct lock, node)->ordered);
+	TAILQ_FOREACH (owner, &table->owners, link) {
+		for (hold = owner->newest; hold; hold = hold->older_of_owner)
+			lock_order_hold(hold);
+	}
 }
 
-static bool has_already(const struct lock_table *table, const struct lock_owner *owner,
-	const struct interval *interval, enum lock_mode mode)
+static bool is_contained(const struct interval_tree *ranges, const struct interval *interval)
 {
-	struct interval_node *node = interval_tree_first(&table->ranges, interval);
+	const struct interval_node *node = interval_tree_first(ranges, interval);
 
-	for (; node; node = interval_tree_next(node, interval)) {
-		const struct lock_range *range = container_of(node, struct lock_range, node);
-
-		if (range->owner == owner && range->mode >= mode &&
-			interval_contains(&node->interval, interval))
+	for (; node && bytes_compare(node->interval.lower, interval->lower) <= 0;
+		node = interval_tree_next(node, interval)) {
+		if (interval_contains(&node->interval, interval))
 			return true;
 	}
 	return false;
+}
+
+static bool has_already(
+	const struct lock_owner *owner, const struct interval *interval, enum lock_mode mode)
+{
+	return is_contained(&owner->has[LOCK_EXCLUSIVE].ranges, interval) ||
+	       (mode == LOCK_SHARED && is_contained(&owner->has[LOCK_SHARED].ranges, interval));
 }
 
 static int acquire(struct lock_table *table, struct lock_owner *owner,
@@ -124,7 +139,7 @@ static int acquire(struct lock_table *table, struct lock_owner *owner,
 	int error;
 
 	order_keys(table);
-	if (!TAILQ_EMPTY(&owner->ranges) && has_already(table, owner, interval, mode))
+	if (!TAILQ_EMPTY(&owner->ranges) && has_already(owner, interval, mode))
 		return 0;
 	error = create(table, interval, &waiter.range);
 	if (error)
@@ -153,22 +168,29 @@ int lock_acquire_range(struct lock_table *table, struct lock_owner *owner,
 
 /* ---- intervals that touch become one ---- */
 
-/* Another one of the same owner that can be one with this, or adds nothing to it. */
-static struct lock_range *find_neighbour(struct lock_table *table, const struct lock_range *range)
+/* Another one of these, which touches it or is in it. */
+static struct lock_range *find_other(
+	const struct interval_tree *ranges, const struct lock_range *range, bool is_inner)
 {
 	const struct interval *interval = &range->node.interval;
-	struct interval_node *node = interval_tree_first(&table->ranges, interval);
+	struct interval_node *node = interval_tree_first(ranges, interval);
 
 	for (; node; node = interval_tree_next(node, interval)) {
-		struct lock_range *other = container_of(node, struct lock_range, node);
-
-		if (other == range || other->owner != range->owner)
-			continue;
-		if (other->mode == range->mode ||
-			(other->mode < range->mode && interval_contains(interval, &node->interval)))
-			return other;
+		if (node != &range->ordered &&
+			(!is_inner || interval_contains(interval, &node->interval)))
+			return container_of(node, struct lock_range, ordered);
 	}
 	return NULL;
+}
+
+/* Another one of the same owner that can be one with this, or adds nothing to it. */
+static struct lock_range *find_neighbour(const struct lock_range *range)
+{
+	struct lock_range *other = find_other(order_of(range), range, false);
+
+	if (other || range->mode == LOCK_SHARED)
+		return other;
+	return find_other(&range->owner->has[LOCK_SHARED].ranges, range, true);
 }
 
 static void swap(char **one, char **other)
@@ -183,8 +205,8 @@ static void swap(char **one, char **other)
 static void absorb(struct lock_table *table, struct lock_range *range, struct lock_range *other)
 {
 	struct interval mine = range->node.interval, its = other->node.interval;
-	const bool is_lower = bytes_compare(
-		its.lower, mine.lower)<0, is_upper = bytes_compare(its.upper, mine.upper)> 0;
+	const bool is_lower = bytes_compare(its.lower, mine.lower) < 0;
+	const bool is_upper = bytes_compare(its.upper, mine.upper) > 0;
 
 	unlink_range(table, other);
 	unlink_range(table, range);
@@ -205,7 +227,7 @@ static void keep(struct lock_table *table, struct lock_range *range)
 	TAILQ_REMOVE(&range->owner->ranges, range, link);
 	TAILQ_INSERT_TAIL(&range->owner->ranges, range, link);
 	range->is_kept = true;
-	while ((other = find_neighbour(table, range)))
+	while ((other = find_neighbour(range)))
 		absorb(table, range, other);
 }
 

@@ -4,12 +4,15 @@
 #include "base/container.h"
 #include "lock_table_private.h"
 
+#define GIVEN_UP_AT_ONCE 256u /* locks, with the mutex */
+
 int lock_table_init(struct lock_table *table, struct budget *budget)
 {
 	pthread_mutexattr_t attributes;
 	int error;
 
 	*table = (struct lock_table){.budget = budget};
+	TAILQ_INIT(&table->owners);
 	TAILQ_INIT(&table->waiting);
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
@@ -25,19 +28,13 @@ void lock_table_destroy(struct lock_table *table)
 
 /* ---- locks come and go ---- */
 
-static struct bytes key_of(const struct lock *lock)
-{
-	return lock->ordered.interval.lower;
-}
-
 static struct lock *create_lock(struct bytes key)
 {
 	struct lock *lock = malloc(sizeof *lock + key.bytes + 1);
 
 	if (!lock)
 		return NULL;
-	*lock = (struct lock){.ordered.interval = {.lower = {lock->key, key.bytes},
-				      .upper = {lock->key, key.bytes + 1}}};
+	*lock = (struct lock){.key_bytes = key.bytes};
 	memcpy(lock->key, key.data, key.bytes);
 	lock->key[key.bytes] = '\0';
 	return lock;
@@ -57,8 +54,6 @@ static struct lock *find_or_create(struct lock_table *table, struct bytes key)
 		free(lock);
 		return NULL;
 	}
-	if (table->has_order)
-		interval_tree_add(&table->keys, &lock->ordered);
 	return lock;
 }
 
@@ -66,24 +61,58 @@ static void drop_if_unused(struct lock_table *table, struct lock *lock)
 {
 	if (lock->holds || lock->waiters)
 		return;
-	if (table->has_order)
-		interval_tree_remove(&table->keys, &lock->ordered);
 	key_map_remove(&table->locks, &lock->node);
 	free(lock);
 }
 
 static size_t charge_bytes(const struct lock *lock)
 {
-	return sizeof *lock + sizeof(struct lock_hold) + key_of(lock).bytes;
+	return sizeof *lock + sizeof(struct lock_hold) + lock->key_bytes;
 }
 
-void lock_link_hold(struct lock *lock, struct lock_hold *hold)
+void lock_owner_add(struct lock_table *table, struct lock_owner *owner, size_t bytes)
+{
+	if (!owner->bytes)
+		TAILQ_INSERT_HEAD(&table->owners, owner, link);
+	owner->bytes += bytes;
+}
+
+void lock_owner_remove(struct lock_table *table, struct lock_owner *owner, size_t bytes)
+{
+	owner->bytes -= bytes;
+	if (!owner->bytes)
+		TAILQ_REMOVE(&table->owners, owner, link);
+}
+
+static struct interval_tree *order_of(const struct lock_hold *hold)
+{
+	return &hold->owner->has[hold->mode].keys;
+}
+
+void lock_order_hold(struct lock_hold *hold)
+{
+	hold->ordered.interval = lock_interval(hold->lock);
+	interval_tree_add(order_of(hold), &hold->ordered);
+}
+
+void lock_upgrade_hold(struct lock_table *table, struct lock_hold *hold)
+{
+	if (table->has_order)
+		interval_tree_remove(order_of(hold), &hold->ordered);
+	hold->mode = LOCK_EXCLUSIVE;
+	if (table->has_order)
+		interval_tree_add(order_of(hold), &hold->ordered);
+}
+
+void lock_link_hold(struct lock_table *table, struct lock *lock, struct lock_hold *hold)
 {
 	hold->next_of_lock = lock->holds;
 	lock->holds = hold;
 	hold->older_of_owner = hold->owner->newest;
 	hold->owner->newest = hold;
-	hold->owner->bytes += charge_bytes(lock);
+	lock_owner_add(table, hold->owner, charge_bytes(lock));
+	if (table->has_order)
+		lock_order_hold(hold);
 }
 
 static struct lock_hold *hold_of(struct lock *lock, const struct lock_owner *owner)
@@ -99,9 +128,10 @@ static struct lock_hold *hold_of(struct lock *lock, const struct lock_owner *own
 static int get(struct lock_table *table, struct lock_hold *hold, bool is_upgrade,
 	enum lock_mode mode, uint32_t timeout_ms)
 {
+	const struct interval interval = lock_interval(hold->lock);
 	struct lock_waiter waiter = {.owner = hold->owner,
 		.mode = mode,
-		.interval = &hold->lock->ordered.interval,
+		.interval = &interval,
 		.lock = hold->lock,
 		.hold = hold,
 		.is_upgrade = is_upgrade};
@@ -179,7 +209,9 @@ static void release_newest(struct lock_table *table, struct lock_owner *owner, b
 		at = &(*at)->next_of_lock;
 	*at = hold->next_of_lock;
 	owner->newest = hold->older_of_owner;
-	owner->bytes -= charge_bytes(lock);
+	if (table->has_order)
+		interval_tree_remove(order_of(hold), &hold->ordered);
+	lock_owner_remove(table, owner, charge_bytes(lock));
 	budget_return(table->budget, charge_bytes(lock));
 	free(hold);
 	if (!has_ranges)
@@ -187,19 +219,51 @@ static void release_newest(struct lock_table *table, struct lock_owner *owner, b
 	drop_if_unused(table, lock);
 }
 
+struct giving_up {
+	struct lock_owner *owner;
+	struct lock_hold *oldest;
+	bool is_undo;
+	bool has_ranges;
+};
+
+/* Returns false if there is nothing more to give up. */
+static bool give_up_one(struct lock_table *table, const struct giving_up *giving_up)
+{
+	struct lock_owner *owner = giving_up->owner;
+	struct lock_range *range = TAILQ_FIRST(&owner->ranges);
+
+	if (owner->newest != giving_up->oldest)
+		release_newest(table, owner, giving_up->has_ranges);
+	else if (range && !(giving_up->is_undo && range->is_kept))
+		lock_range_release(table, range);
+	else
+		return false;
+	return true;
+}
+
+/* Returns false if there is nothing more to give up. */
+static bool give_up_some(struct lock_table *table, struct giving_up *giving_up)
+{
+	unsigned count = 0;
+
+	giving_up->has_ranges |= lock_table_has_ranges(table);
+	while (count < GIVEN_UP_AT_ONCE && give_up_one(table, giving_up))
+		count++;
+	return count == GIVEN_UP_AT_ONCE;
+}
+
+/* Others need not wait until all is given up: what is had of it still is as good a lock as before. */
 static void give_up(
 	struct lock_table *table, struct lock_owner *owner, struct lock_hold *oldest, bool is_undo)
 {
-	struct lock_range *range;
-	bool has_ranges;
+	struct giving_up giving_up = {.owner = owner, .oldest = oldest, .is_undo = is_undo};
 
 	pthread_mutex_lock(&table->mutex);
-	has_ranges = lock_table_has_ranges(table);
-	while (owner->newest != oldest)
-		release_newest(table, owner, has_ranges);
-	while ((range = TAILQ_FIRST(&owner->ranges)) && !(is_undo && range->is_kept))
-		lock_range_release(table, range);
-	if (has_ranges)
+	while (give_up_some(table, &giving_up)) {
+		pthread_mutex_unlock(&table->mutex);
+		pthread_mutex_lock(&table->mutex);
+	}
+	if (giving_up.has_ranges)
 		lock_grant_all(table);
 	pthread_mutex_unlock(&table->mutex);
 }

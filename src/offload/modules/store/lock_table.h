@@ -3,14 +3,20 @@
  *
  * Theory of operation. A lock is of an interval; that of a key is one of the interval that has this key and no other. Two are in each
  * other's way if they overlap, have different owners, and one is exclusive. So who has an interval keeps others from writing, and thereby
- * from inserting, wherever in it. Of keys there are many, and they are found by a hash; the keys that are locked are kept in order, too,
- * from the first interval on that anybody asks for, so that who has none to do with intervals pays one branch for them.
+ * from inserting, wherever in it. Of keys there are many, and they are found by a hash; from the first interval on that anybody asks for,
+ * what each owner has is kept in order, too, so that who has none to do with intervals pays one branch for them. Whether an owner is in
+ * somebody's way is one look at what it has, however much that is: one owner may have locked a million keys, and be asked about by
+ * everybody who waits.
  *
  * Who waits stands in a queue and is given the lock by whoever makes way, in order of arrival, with two exceptions. Those who have a key
  * shared and want it exclusive go first, since they are in everybody's way. And where there are intervals, nobody stands behind one
  * who waits for what it has itself: that would be a deadlock by order alone. Before it waits, an owner looks whether those it would wait
- * for wait, in the end, for itself: then it is told so, and the cycle never closes. One mutex guards it all, and is held for a few hundred
- * instructions, but for the first interval ever, for which all keys are put in order.
+ * for wait, in the end, for itself: then it is told so, and the cycle never closes.
+ *
+ * One mutex guards it all. Who gets a key's lock at once holds it for a few hundred instructions, and some more for each who waits for an
+ * interval. Who wants an interval looks at each owner once; who has to wait, or makes way where there are intervals, looks at each owner
+ * and at each who waits, for each who waits, at the most. How much anybody has locked does not matter, but for the first interval ever,
+ * for which all keys are put in order. Who gives up much does that in portions.
  */
 #ifndef SLUICE_STORE_LOCK_TABLE_H
 #define SLUICE_STORE_LOCK_TABLE_H
@@ -28,20 +34,25 @@ enum lock_mode {
 	LOCK_EXCLUSIVE,
 };
 
+enum {
+	LOCK_MODES = LOCK_EXCLUSIVE + 1,
+};
+
 TAILQ_HEAD(lock_waiter_list, lock_waiter);
 TAILQ_HEAD(lock_range_list, lock_range);
+TAILQ_HEAD(lock_owner_list, lock_owner);
 
 struct lock_table {
 	pthread_mutex_t mutex;
-	struct key_map locks;		 /* of keys */
-	struct interval_tree keys;	 /* the same in order, if `has_order` */
-	struct interval_tree ranges;	 /* intervals that owners have */
+	struct key_map locks;	       /* of keys */
+	struct interval_tree ranges;   /* intervals that owners have */
+	struct lock_owner_list owners; /* that have something; in front, who was in the way last */
 	struct lock_waiter_list waiting; /* in order of arrival */
 	size_t range_count, waiting_range_count;
-	bool has_order;
+	bool has_order; /* what owners have is in order */
 	struct budget *budget;
 	uint64_t arrivals;
-	uint64_t search; /* number of the search for a cycle */
+	uint64_t search; /* number of the search for who is in the way */
 	uint64_t waits, deadlocks, timeouts;
 };
 
@@ -54,6 +65,7 @@ struct lock_hold {
 	struct lock *lock;
 	struct lock_owner *owner;
 	enum lock_mode mode;
+	struct interval_node ordered; /* among its owner's, if the table `has_order` */
 	struct lock_hold *next_of_lock;
 	struct lock_hold *older_of_owner;
 	/* The owner's own: */
@@ -67,10 +79,17 @@ struct lock_interrupt {
 	struct lock_waiter *waiter;
 };
 
+/* What an owner has in one mode, by where it lies. */
+struct lock_order {
+	struct interval_tree keys, ranges;
+};
+
 struct lock_owner {
 	struct lock_hold *newest;
 	struct lock_range_list ranges; /* first those that are not kept yet */
-	uint64_t bytes;		       /* of its locks */
+	struct lock_order has[LOCK_MODES];
+	uint64_t bytes;		      /* of its locks */
+	TAILQ_ENTRY(lock_owner) link; /* of those that have something */
 	struct lock_waiter *waiter;
 	struct lock_interrupt *interrupt; /* or NULL: nobody does that */
 	/* For searches: */

@@ -7,14 +7,22 @@
 /* Of a key: it exists while somebody has it or waits for it. */
 struct lock {
 	struct key_map_node node;
-	struct interval_node ordered; /* the key, and nothing behind it */
 	struct lock_hold *holds;
 	struct lock_waiter *waiters;
+	size_t key_bytes;
 	char key[]; /* and a byte 0, which makes the end of its interval */
 };
 
+/* The key, and nothing behind it. */
+static inline struct interval lock_interval(const struct lock *lock)
+{
+	return (struct interval){.lower = {.data = lock->key, .bytes = lock->key_bytes},
+		.upper = {.data = lock->key, .bytes = lock->key_bytes + 1}};
+}
+
 struct lock_range {
-	struct interval_node node; /* of the table's `ranges` */
+	struct interval_node node;    /* of the table's `ranges` */
+	struct interval_node ordered; /* the same, of its owner's */
 	struct lock_owner *owner;
 	enum lock_mode mode;
 	bool is_kept;	     /* see lock_keep_ranges */
@@ -68,9 +76,18 @@ void lock_grant_waiters(struct lock_table *table, struct lock *lock);
 /* The same for what everybody waits for. */
 void lock_grant_all(struct lock_table *table);
 
-/* ---- lock_table.c and lock_range.c: an owner has it from now on ---- */
+/* ---- lock_table.c and lock_range.c ---- */
 
-void lock_link_hold(struct lock *lock, struct lock_hold *hold);
+/* An owner has so many bytes of locks more, or fewer. */
+void lock_owner_add(struct lock_table *table, struct lock_owner *owner, size_t bytes);
+void lock_owner_remove(struct lock_table *table, struct lock_owner *owner, size_t bytes);
+
+/* Put a key in order among its owner's. */
+void lock_order_hold(struct lock_hold *hold);
+
+/* An owner has it from now on, or has it exclusive. */
+void lock_link_hold(struct lock_table *table, struct lock *lock, struct lock_hold *hold);
+void lock_upgrade_hold(struct lock_table *table, struct lock_hold *hold);
 void lock_link_range(struct lock_table *table, struct lock_range *range);
 
 /* It has it no more, and the memory is free. Others are not told. */

@@ -52,9 +52,9 @@ static void give(struct lock_table *table, struct lock_waiter *waiter)
 	if (!waiter->lock)
 		lock_link_range(table, waiter->range);
 	else if (waiter->is_upgrade)
-		waiter->hold->mode = LOCK_EXCLUSIVE;
+		lock_upgrade_hold(table, waiter->hold);
 	else
-		lock_link_hold(waiter->lock, waiter->hold);
+		lock_link_hold(table, waiter->lock, waiter->hold);
 }
 
 static void grant(struct lock_table *table, struct lock_waiter *waiter)
