@@ -3,7 +3,8 @@
  *
  * Theory of operation. What a table is called and what its columns are, the server knows by a file (.frm), the module by its dictionary. After
  * a crash the server's log of such statements makes both agree again: it drops and renames before anybody connects. For that it
- * needs the module, so while the server starts, the engine waits for it. If the module dies in the middle, nobody knows whether it has done
+ * needs the module, so while the server starts, the engine waits for it for long. Later it waits as long as a module takes to be started again:
+ * a copy that failed because the module had died has to be dropped. If the module dies in the middle, nobody knows whether it has done
  * what it was asked; so it is asked again, and what is found done then was done by us. Should the two differ after all (a
  * host was put back to an older state, say), a table that only the module knows stands in the way of a new one of its name: an empty one is
  * dropped, one with rows, prepared ones among them, gets another name.
@@ -12,7 +13,8 @@
 
 #include <functional>
 
-static const unsigned tries_max = 100, tries_at_start_max = 6000, pause_us = 100000;
+/* A module that has died again and again is started every ten seconds, and may have much to read then. */
+static const unsigned tries_max = 600, tries_at_start_max = 6000, pause_us = 100000;
 static const unsigned left_names_max = 1000;
 
 /* What to ask the module for; `is_again`: an earlier one may have been done, and its answer lost. Returns what the client does. */
@@ -28,8 +30,7 @@ static int connect(struct session *session)
 {
 	int error = session_connect(session);
 
-	for (unsigned tries = 0; error && !mysqld_server_started && may_try(session, tries);
-		tries++) {
+	for (unsigned tries = 0; error && may_try(session, tries); tries++) {
 		my_sleep(pause_us);
 		error = session_connect(session);
 	}

@@ -183,6 +183,16 @@ def test_a_module_that_dies_in_a_statement_about_tables_leaves_nothing_in_its_wa
         do_again(machine, name)
 
 
+def test_a_statement_about_tables_waits_for_a_module_that_is_not_back_yet(machine):
+    prepare(machine, CASES["truncate"])
+    machine.module.stop(signal.SIGKILL)
+    later = threading.Timer(MODULE_LATE_S, machine.module.start)
+    later.start()
+    machine.ask("DROP TABLE t")
+    later.join()
+    assert machine.orphans() == 0
+
+
 # ---- Where the server and the module do not agree, for whatever reason. ----
 
 def forget(server, table):
