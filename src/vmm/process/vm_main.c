@@ -35,6 +35,7 @@ struct vm {
 	struct vm_control control;
 	struct vm_power power;
 	int signals;
+	pid_t parent; /* `sluice vm run`, asked for before the sandbox */
 };
 
 /* Signals arrive as reads; all threads started later inherit the mask. */
@@ -170,6 +171,7 @@ static int prepare(struct vm *vm, struct error *error)
 	int result;
 
 	describe_machine(vm);
+	vm->parent = getppid();
 	raise_limits();
 	vm->signals = open_signals(error);
 	result = vm->signals < 0 ? vm->signals : kvm_open(NULL, &vm->kvm, error);
@@ -192,7 +194,7 @@ static void take_signal(struct vm *vm)
 
 	if (read(vm->signals, &signal, sizeof signal) == sizeof signal)
 		vm_power_signal(&vm->power, signal.ssi_signo == SIGQUIT,
-			signal.ssi_pid == (uint32_t)getppid());
+			signal.ssi_pid == (uint32_t)vm->parent);
 }
 
 static void serve(struct vm *vm, struct vm_life *life)
