@@ -10,11 +10,6 @@
 
 /* ---- buffers ---- */
 
-static size_t round_up_to_block(size_t bytes)
-{
-	return (bytes + LOG_BLOCK_BYTES - 1) / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES;
-}
-
 static int buffer_reserve(struct log_buffer *buffer, size_t bytes)
 {
 	const size_t needed = (size_t)log_frame_room(buffer->bytes + bytes);
@@ -73,7 +68,7 @@ static void seal(struct log_buffer *buffer, uint64_t first, uint64_t durable,
 		.durable = durable,
 		.count = buffer->count};
 	log_frame_seal(frame, identity);
-	memset(buffer->data + used, 0, round_up_to_block(used) - used);
+	memset(buffer->data + used, 0, (size_t)log_frame_room(buffer->bytes) - used);
 }
 
 static void note_written(struct commit_log *log, int failure, uint64_t end, bool is_durable)
@@ -93,19 +88,19 @@ static void write_frame(struct commit_log *log)
 	struct log_buffer *buffer = &log->buffers[log->filling];
 	struct log_segment *segment = log->current;
 	const uint64_t end = log->next, first = end - buffer->count, offset = segment->position;
+	const uint64_t room = log_frame_room(buffer->bytes);
 	const bool is_durable = buffer->is_urgent;
 	int failure;
 
 	seal(buffer, first, log->durable, &segment->identity);
-	segment->position += log_frame_room(buffer->bytes);
+	segment->position += room;
 	log->filling ^= 1;
 	log->is_writing = true;
 	log->counts.frames++;
 	log->counts.syncs += is_durable;
-	log->counts.bytes += log_frame_room(buffer->bytes);
+	log->counts.bytes += room;
 	pthread_mutex_unlock(&log->mutex);
-	failure = log_segment_write(segment, buffer->data,
-		round_up_to_block(sizeof(struct log_frame) + buffer->bytes), offset, is_durable);
+	failure = log_segment_write(segment, buffer->data, (size_t)room, offset, is_durable);
 	pthread_mutex_lock(&log->mutex);
 	buffer_clear(buffer);
 	note_written(log, failure, end, is_durable);
