@@ -68,12 +68,10 @@ static void put_record(struct channel_connection *connection, struct cursor *cur
 	put_bytes(connection, connection->request_tail + (uint32_t)sizeof record, cursor, bytes);
 	connection->request_tail += channel_record_room(bytes);
 	connection->is_unheard = is_posted;
-	if (is_posted)
-		channel_show_quietly(
-			&connection->slot->client_request.request_tail, connection->request_tail);
-	else
-		channel_show(connection, &connection->slot->client_request.request_tail,
-			connection->request_tail, SLUICE_CHANNEL_WAKE_FOR_DATA);
+	write_shared_release(
+		connection->slot->client_request.request_tail, connection->request_tail);
+	if (!is_posted)
+		channel_wake(connection, SLUICE_CHANNEL_WAKE_FOR_DATA);
 }
 
 static int send_parts(struct channel_connection *connection, const struct iovec *parts,

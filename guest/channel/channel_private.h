@@ -156,13 +156,10 @@ bool channel_has_room(struct channel_connection *connection, uint32_t bytes);
 /* Wait until there is a record or, with room_bytes > 0, room for that many. Returns 0 or -ECONNRESET. */
 int channel_wait(struct channel_connection *connection, uint32_t room_bytes);
 
-/* Show the host one more index. */
-void channel_show_quietly(uint32_t *index, uint32_t position);
-
-/* Wake the host, if it sleeps for that reason. */
+/* Wake the host, which an index was shown to, if it sleeps for that reason. */
 void channel_wake(struct channel_connection *connection, uint32_t reason);
 
-/* Both. */
+/* Show the host one more index, and wake it. */
 void channel_show(
 	struct channel_connection *connection, uint32_t *index, uint32_t position, uint32_t reason);
 

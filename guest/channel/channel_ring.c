@@ -41,15 +41,10 @@ bool channel_is_lost(const struct channel_connection *connection)
 	       read_shared(connection->slot->host.epoch) != connection->slot_epoch;
 }
 
-void channel_show_quietly(uint32_t *index, uint32_t position)
-{
-	write_shared_release(*index, position);
-}
-
 void channel_show(
 	struct channel_connection *connection, uint32_t *index, uint32_t position, uint32_t reason)
 {
-	channel_show_quietly(index, position);
+	write_shared_release(*index, position);
 	channel_wake(connection, reason);
 }
 
