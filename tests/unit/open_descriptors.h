@@ -3,6 +3,7 @@
 #define SLUICE_TESTS_UNIT_OPEN_DESCRIPTORS_H
 
 #include <dirent.h>
+#include <unistd.h>
 
 static inline unsigned open_descriptors(void)
 {
@@ -14,5 +15,13 @@ static inline unsigned open_descriptors(void)
 	closedir(directory);
 	return count;
 }
+
+/* As many as before; others' threads may take a moment to close theirs. */
+#define ASSERT_OPEN_DESCRIPTORS(before)                                               \
+	do {                                                                          \
+		for (unsigned i = 0; i < 2000 && open_descriptors() != (before); i++) \
+			usleep(1000);                                                 \
+		assert_int_equal(open_descriptors(), before);                         \
+	} while (0)
 
 #endif

@@ -168,9 +168,7 @@ static void nothing_is_left_open(void **state)
 	}
 	echo_host_await(&host, 0);
 	/* The control thread closes its ends after the connection is over. */
-	for (unsigned i = 0; i < 2000 && open_descriptors() != before; i++)
-		usleep(1000);
-	assert_int_equal(open_descriptors(), before);
+	ASSERT_OPEN_DESCRIPTORS(before);
 	open_channel();
 }
 

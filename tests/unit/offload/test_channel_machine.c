@@ -71,9 +71,7 @@ static void machines_come_and_go_and_leave_nothing(void **state)
 		plug_in();
 		pull_out();
 	}
-	for (unsigned i = 0; i < 2000 && open_descriptors() != before; i++)
-		usleep(1000);
-	assert_int_equal(open_descriptors(), before);
+	ASSERT_OPEN_DESCRIPTORS(before);
 }
 
 static void host_that_ends_hangs_up(void **state)

@@ -32,9 +32,7 @@ static void next_host_has_the_machine_of_the_last(void **state)
 	}
 	channel_close(channel);
 	pull_out();
-	for (unsigned i = 0; i < 2000 && open_descriptors() != before; i++)
-		usleep(1000);
-	assert_int_equal(open_descriptors(), before);
+	ASSERT_OPEN_DESCRIPTORS(before);
 }
 
 static void machine_that_has_gone_while_there_was_no_host_is_followed_by_another(void **state)

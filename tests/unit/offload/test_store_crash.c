@@ -96,6 +96,18 @@ static struct store_handle opened(struct store_client *client, const char *name)
 	return table;
 }
 
+/* The victim ends; a client of the module that follows it, and the table "t". */
+static struct store_client *succeed(const struct victim *victim, struct store_handle *table)
+{
+	struct store_client *client;
+
+	end(victim);
+	fixture_open();
+	client = fixture_connect();
+	*table = opened(client, "t");
+	return client;
+}
+
 /* ---- what is committed, and what is not ---- */
 
 static void commit_some(int reports)
@@ -122,10 +134,7 @@ static void what_is_committed_outlives_a_crash_and_nothing_else(void **state)
 	struct store_handle table;
 
 	assert_int_equal(next_report(&victim), 1);
-	end(&victim);
-	fixture_open();
-	client = fixture_connect();
-	table = opened(client, "t");
+	client = succeed(&victim, &table);
 	assert_string_equal(fixture_scan(client, &(struct store_range){.handle = table}),
 		"committed=1 durable=1");
 	assert_int_equal(fixture_put(client, &table, "prepared", "2"), STORE_LOCK_TIMEOUT);
@@ -177,10 +186,7 @@ static void what_is_larger_than_a_segment_of_the_log_outlives_a_crash(void **sta
 	struct store_handle table;
 
 	assert_int_equal(next_report(&victim), 1);
-	end(&victim);
-	fixture_open();
-	client = fixture_connect();
-	table = opened(client, "t");
+	client = succeed(&victim, &table);
 	assert_string_equal(fixture_get(client, &table, "a0", STORE_FRESH), large_value());
 	assert_string_equal(fixture_get(client, &table, "b1199", STORE_FRESH), large_value());
 	assert_string_equal(fixture_get(client, &table, "c", STORE_FRESH), "1");

@@ -354,9 +354,7 @@ static void nothing_is_left_of_it(void **state)
 		set_decoding(true);
 		ivshmem_device_destroy(device);
 	}
-	for (unsigned i = 0; i < 2000 && open_descriptors() != before; i++)
-		usleep(1000);
-	assert_int_equal(open_descriptors(), before);
+	ASSERT_OPEN_DESCRIPTORS(before);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up_device, tear_down_device)
