@@ -4,19 +4,16 @@ there, and nothing else is.
 SLUICE_SOAK and SLUICE_SEED are as in test_kills.py; of five kills there, one is done here.
 """
 
-import collections
 import os
 import random
 import signal
 import tempfile
-import time
 
 import pytest
 import server as mariadb
 from guest_server import GuestServer, NoDatabaseGuest, build_database_image, make_data_disk
 from server import Module
-from test_kills import SEED, kill, restart
-from workload import Workload
+from test_kills import SEED, check_kills
 
 KILLS = max(1, int(os.environ.get("SLUICE_SOAK", "0")) // 5)
 WORK_S = (2, 6)  # emulated
@@ -48,21 +45,4 @@ def module_and_guest(engine, tmp_path_factory):
 
 
 def test_a_guest_that_is_killed_loses_only_what_it_had_not_committed(machine):
-    module, server = machine
-    chosen = random.Random(SEED)
-    done = collections.Counter()
-    workload = Workload(server, SEED)
-    workload.create()
-    print(f"\nSLUICE_SEED={SEED}")
-    for number in range(KILLS):
-        victim = VICTIMS[number % len(VICTIMS)]
-        workload.start()
-        time.sleep(chosen.uniform(*WORK_S))
-        names = kill(module, server, victim)
-        restart(module, server, names)
-        workload.stop()
-        done[victim] += 1
-        workload.verify()
-        print(f"kill {number + 1}: {victim}; {workload.counts}", flush=True)
-    print(f"SLUICE_SEED={SEED}: {sum(done.values())} kills ({dict(done)}), transactions: {workload.counts}, {dict(workload.kinds)}")
-    workload.see_that_kinds_were_mixed()
+    check_kills(machine, random.Random(SEED), (VICTIMS[number % len(VICTIMS)] for number in range(KILLS)), WORK_S)

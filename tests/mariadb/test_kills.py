@@ -46,6 +46,33 @@ def restart(module, server, names):
         module.wait()
     if "mariadbd" in names or "guest" in names:
         server.start()
+    else:
+        time.sleep(0.5)  # sessions that have lost the module find it again
+
+
+def check_kills(machine, chosen, victims, work_s):
+    """Each victim in turn, at a moment of the work that is chosen between the two of `work_s`."""
+    module, server = machine
+    done = collections.Counter()
+    workload = Workload(server, SEED)
+    workload.create()
+    print(f"\nSLUICE_SEED={SEED}")
+    for number, victim in enumerate(victims, 1):
+        workload.start()
+        time.sleep(chosen.uniform(*work_s))
+        names = kill(module, server, victim)
+        restart(module, server, names)
+        workload.stop()
+        done[victim] += 1
+        workload.verify()
+        print(f"kill {number}: {victim}; {workload.counts}", flush=True)
+    print(f"SLUICE_SEED={SEED}: {sum(done.values())} kills ({dict(done)}), transactions: {workload.counts}, {dict(workload.kinds)}")
+    workload.see_that_kinds_were_mixed()
+
+
+def each_and_then_any(chosen, count):
+    for number in range(count):
+        yield VICTIMS[number] if number < len(VICTIMS) else chosen.choice(VICTIMS)
 
 
 @pytest.fixture(params=["binary log", "no binary log"])
@@ -67,23 +94,5 @@ def machine(engine, tmp_path_factory, request):
 
 
 def test_a_kill_at_any_moment_costs_only_what_was_not_committed(machine):
-    module, server = machine
     chosen = random.Random(SEED)
-    done = collections.Counter()
-    workload = Workload(server, SEED)
-    workload.create()
-    print(f"\nSLUICE_SEED={SEED}")
-    for number in range(-(-KILLS // 2)):
-        victim = VICTIMS[number % len(VICTIMS)] if number < len(VICTIMS) else chosen.choice(VICTIMS)
-        workload.start()
-        time.sleep(chosen.uniform(0.2, SECONDS_MAX))
-        names = kill(module, server, victim)
-        restart(module, server, names)
-        if "mariadbd" not in names:
-            time.sleep(0.5)  # sessions that have lost the module find it again
-        workload.stop()
-        done[victim] += 1
-        workload.verify()
-        print(f"kill {number + 1}: {victim}; {workload.counts}", flush=True)
-    print(f"SLUICE_SEED={SEED}: {sum(done.values())} kills ({dict(done)}), transactions: {workload.counts}, {dict(workload.kinds)}")
-    workload.see_that_kinds_were_mixed()
+    check_kills(machine, chosen, each_and_then_any(chosen, -(-KILLS // 2)), (0.2, SECONDS_MAX))
