@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 #include "offload/host/module_reports.h"
 #include "offload/host/module_voice.h"
 #include "script.h"
@@ -38,7 +38,7 @@ static void speak(struct script *script, struct link *link)
 	memset(report.text, next_u8(script), next_u16(script) % (sizeof report.text + 1));
 	for (size_t i = 0; i < count; i++)
 		fds[i] = link->kinds[next_choice(script, 3)];
-	link_packet_send(link->ends[1], &report, size, fds, count);
+	packet_send(link->ends[1], &report, size, 0, fds, count);
 }
 
 static void check_text(const char *text)
@@ -104,8 +104,8 @@ static void close_link(struct link *link)
 	module_reports_drop_machine(&link->reports);
 	module_voice_close(&link->voice);
 	close(link->mouth);
-	link_close_descriptors(link->kinds, sizeof link->kinds / sizeof *link->kinds);
-	link_close_descriptors(link->ends, 2);
+	packet_close_descriptors(link->kinds, sizeof link->kinds / sizeof *link->kinds);
+	packet_close_descriptors(link->ends, 2);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

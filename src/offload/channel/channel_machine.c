@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/packet.h"
 #include "offload/channel/channel_control.h"
 
 #define PROTOCOL_VERSION 0
@@ -31,22 +32,7 @@
 /* The socket is new, and there is room for all of them. */
 static bool say(int socket, int64_t number, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof fd)];
-		struct cmsghdr header;
-	} control = {0};
-	struct iovec part = {&number, sizeof number};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof control.bytes;
-	}
-	return sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof number;
+	return packet_send(socket, &number, sizeof number, MSG_DONTWAIT, &fd, fd >= 0) == 0;
 }
 
 static bool welcome(const struct channel_machine *machine, int memory)

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/packet.h"
 #include "offload/channel/channel_control.h"
 
 #define ACCEPTS_MAX 16u /* in a row, so that those who go are seen */
@@ -18,24 +19,11 @@
 
 static bool send_welcome(int socket, struct sluice_channel_welcome *welcome, const int *fds)
 {
-	union {
-		char bytes[CMSG_SPACE(SLUICE_CHANNEL_DESCRIPTORS * sizeof *fds)];
-		struct cmsghdr header;
-	} control = {0};
-	struct iovec part = {welcome, sizeof *welcome};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	const size_t count = fds ? SLUICE_CHANNEL_DESCRIPTORS : 0;
 
-	if (fds) {
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(SLUICE_CHANNEL_DESCRIPTORS * sizeof *fds);
-		memcpy(CMSG_DATA(&control.header), fds, SLUICE_CHANNEL_DESCRIPTORS * sizeof *fds);
-		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof control.bytes;
-	}
 	welcome->magic = SLUICE_CHANNEL_MAGIC;
 	welcome->version = SLUICE_CHANNEL_VERSION;
-	return sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof *welcome;
+	return packet_send(socket, welcome, sizeof *welcome, MSG_DONTWAIT, fds, count) == 0;
 }
 
 static void refuse(int socket, int status)

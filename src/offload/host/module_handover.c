@@ -3,14 +3,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 
 #define GATE_DESCRIPTORS (GATE_SLOTS + 2)
 #define MACHINE_DESCRIPTORS 2
 
 _Static_assert(sizeof(struct gate_descriptors) == GATE_DESCRIPTORS * sizeof(int),
 	"descriptors go as they lie in memory");
-_Static_assert(GATE_DESCRIPTORS + MACHINE_DESCRIPTORS <= LINK_DESCRIPTORS_MAX, "SCM_MAX_FD");
+_Static_assert(GATE_DESCRIPTORS + MACHINE_DESCRIPTORS <= PACKET_DESCRIPTORS_MAX, "SCM_MAX_FD");
 
 struct packet {
 	struct module_description description;
@@ -32,7 +32,7 @@ int module_handover_send(int link, const struct module_description *description,
 		fds[count++] = machine->socket;
 		fds[count++] = machine->doorbell;
 	}
-	return link_packet_send(link, &packet, sizeof packet, fds, count);
+	return packet_send(link, &packet, sizeof packet, 0, fds, count);
 }
 
 int module_handover_receive(int link, struct module_description *description,
@@ -40,8 +40,8 @@ int module_handover_receive(int link, struct module_description *description,
 {
 	struct packet packet;
 	int fds[GATE_DESCRIPTORS + MACHINE_DESCRIPTORS];
-	struct link_descriptors descriptors = {.fds = fds, .capacity = sizeof fds / sizeof *fds};
-	ssize_t bytes = link_packet_receive(link, &packet, sizeof packet, 0, &descriptors);
+	struct packet_descriptors descriptors = {.fds = fds, .capacity = sizeof fds / sizeof *fds};
+	ssize_t bytes = packet_receive(link, &packet, sizeof packet, 0, &descriptors);
 	size_t at = 0;
 
 	memset(gate, -1, sizeof *gate);

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 #include "offload/host/module_handover.h"
 #include "offload/host/module_instance.h"
 
@@ -62,11 +62,11 @@ static void send_report(const struct module_report *report, const struct channel
 {
 	const int fds[] = {machine->socket, machine->doorbell};
 	const size_t count = machine->socket < 0 ? 0 : 2;
-	int result = link_packet_send(MODULE_LINK_FD, report, sizeof *report, fds, count);
+	int result = packet_send(MODULE_LINK_FD, report, sizeof *report, 0, fds, count);
 
 	if (result < 0)
 		log_debug("the link takes no report: %s", strerror(-result));
-	link_close_descriptors(fds, count);
+	packet_close_descriptors(fds, count);
 }
 
 /* Returns false when the link is closed. */

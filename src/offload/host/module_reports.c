@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 
 #define MACHINE_DESCRIPTORS 2u
 
@@ -89,9 +89,9 @@ enum module_said module_reports_take(
 	struct module_reports *reports, int link, struct module_report *report)
 {
 	int fds[MACHINE_DESCRIPTORS];
-	struct link_descriptors descriptors = {.fds = fds, .capacity = MACHINE_DESCRIPTORS};
+	struct packet_descriptors descriptors = {.fds = fds, .capacity = MACHINE_DESCRIPTORS};
 	const ssize_t bytes =
-		link_packet_receive(link, report, sizeof *report, MSG_DONTWAIT, &descriptors);
+		packet_receive(link, report, sizeof *report, MSG_DONTWAIT, &descriptors);
 	const enum module_said said = judge(reports, report, bytes);
 
 	if (is_answer(said, report))
@@ -99,7 +99,7 @@ enum module_said module_reports_take(
 	if (is_answer(said, report) && descriptors.count == MACHINE_DESCRIPTORS && is_machine(fds))
 		reports->machine = (struct channel_machine){fds[0], fds[1]};
 	else
-		link_close_descriptors(fds, descriptors.count);
+		packet_close_descriptors(fds, descriptors.count);
 	return said;
 }
 

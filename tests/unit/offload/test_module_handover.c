@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../open_descriptors.h"
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 #include "offload/host/module_handover.h"
 
 static int ends[2];
@@ -76,7 +76,7 @@ static void a_gates_descriptors_arrive_in_their_order(void **state)
 
 static void close_all(struct gate_descriptors *descriptors)
 {
-	link_close_descriptors((const int *)descriptors, sizeof *descriptors / sizeof(int));
+	packet_close_descriptors((const int *)descriptors, sizeof *descriptors / sizeof(int));
 }
 
 static void a_machine_is_handed_over_with_a_gate_or_without(void **state)

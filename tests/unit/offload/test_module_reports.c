@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "../open_descriptors.h"
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 #include "offload/host/module_reports.h"
 
 static int ends[2];
@@ -109,7 +109,7 @@ static void answer_with(const int *fds, size_t count)
 	const struct module_report said = {.kind = MODULE_ALIVE};
 
 	assert_true(module_reports_ping(&reports, ends[0], 1));
-	assert_int_equal(link_packet_send(ends[1], &said, sizeof said, fds, count), 0);
+	assert_int_equal(packet_send(ends[1], &said, sizeof said, 0, fds, count), 0);
 	assert_int_equal(take(), MODULE_SAID_REPORT);
 }
 
@@ -128,28 +128,28 @@ static void the_machine_is_that_of_the_last_answer(void **state)
 	answer_with(NULL, 0);
 	assert_int_equal(reports.machine.socket, -1);
 	assert_int_equal(open_descriptors(), before);
-	link_close_descriptors(fds, 2);
+	packet_close_descriptors(fds, 2);
 }
 
 /* As many as fit, of any kind, with any packet. */
 static void descriptors_that_are_no_machine_are_not_kept(void **state)
 {
-	int fds[LINK_DESCRIPTORS_MAX];
+	int fds[PACKET_DESCRIPTORS_MAX];
 	const struct module_report unasked = {.kind = MODULE_ALIVE};
 	const unsigned before = open_descriptors();
 
-	for (size_t i = 0; i < LINK_DESCRIPTORS_MAX; i++)
+	for (size_t i = 0; i < PACKET_DESCRIPTORS_MAX; i++)
 		fds[i] = STDIN_FILENO;
-	answer_with(fds, LINK_DESCRIPTORS_MAX);
+	answer_with(fds, PACKET_DESCRIPTORS_MAX);
 	answer_with(fds, 2);
 	answer_with(fds, 1);
 	assert_int_equal(reports.machine.socket, -1);
 	assert_int_equal(
-		link_packet_send(ends[1], &unasked, sizeof unasked, fds, LINK_DESCRIPTORS_MAX), 0);
+		packet_send(ends[1], &unasked, sizeof unasked, 0, fds, PACKET_DESCRIPTORS_MAX), 0);
 	assert_int_equal(take(), MODULE_SAID_NONSENSE);
-	assert_int_equal(link_packet_send(ends[1], fds, sizeof fds, fds, 2), 0);
+	assert_int_equal(packet_send(ends[1], fds, sizeof fds, 0, fds, 2), 0);
 	assert_int_equal(take(), MODULE_SAID_NONSENSE);
-	assert_int_equal(link_packet_send(ends[1], fds, 0, fds, 2), 0);
+	assert_int_equal(packet_send(ends[1], fds, 0, 0, fds, 2), 0);
 	assert_int_equal(take(), MODULE_SAID_END);
 	assert_int_equal(open_descriptors(), before);
 }

@@ -1,4 +1,4 @@
-#include "offload/host/link_packet.h"
+#include "base/packet.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,24 +7,28 @@
 #include <unistd.h>
 
 union control {
-	char bytes[CMSG_SPACE(LINK_DESCRIPTORS_MAX * sizeof(int))];
+	char bytes[CMSG_SPACE(PACKET_DESCRIPTORS_MAX * sizeof(int))];
 	struct cmsghdr header; /* aligned as this is */
 };
 
-int link_packet_send(int link, const void *data, size_t bytes, const int *fds, size_t count)
+int packet_send(int socket, const void *data, size_t bytes, int flags, const int *fds, size_t count)
 {
 	struct iovec part = {(void *)data, bytes};
 	union control control = {.header = {.cmsg_len = CMSG_LEN(count * sizeof *fds),
 					 .cmsg_level = SOL_SOCKET,
 					 .cmsg_type = SCM_RIGHTS}};
 	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t sent;
 
 	if (count > 0) {
 		memcpy(CMSG_DATA(&control.header), fds, count * sizeof *fds);
 		message.msg_control = &control;
 		message.msg_controllen = CMSG_SPACE(count * sizeof *fds);
 	}
-	return sendmsg(link, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	sent = sendmsg(socket, &message, flags | MSG_NOSIGNAL);
+	if (sent < 0)
+		return -errno;
+	return (size_t)sent == bytes ? 0 : -EMSGSIZE;
 }
 
 static size_t take_descriptors(struct msghdr *message, int *fds)
@@ -39,8 +43,8 @@ static size_t take_descriptors(struct msghdr *message, int *fds)
 	return bytes / sizeof *fds;
 }
 
-ssize_t link_packet_receive(
-	int link, void *data, size_t bytes, int flags, struct link_descriptors *descriptors)
+ssize_t packet_receive(
+	int socket, void *data, size_t bytes, int flags, struct packet_descriptors *descriptors)
 {
 	struct iovec part = {data, bytes};
 	union control control;
@@ -48,7 +52,7 @@ ssize_t link_packet_receive(
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = CMSG_LEN(descriptors->capacity * sizeof(int))};
-	ssize_t length = recvmsg(link, &message, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC);
+	ssize_t length = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC | MSG_TRUNC);
 
 	descriptors->count = 0;
 	if (length < 0)
@@ -57,12 +61,12 @@ ssize_t link_packet_receive(
 	descriptors->count = take_descriptors(&message, descriptors->fds);
 	if (length > 0 && (size_t)length <= bytes)
 		return length;
-	link_close_descriptors(descriptors->fds, descriptors->count);
+	packet_close_descriptors(descriptors->fds, descriptors->count);
 	descriptors->count = 0;
 	return length;
 }
 
-void link_close_descriptors(const int *fds, size_t count)
+void packet_close_descriptors(const int *fds, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
