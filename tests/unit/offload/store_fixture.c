@@ -50,7 +50,7 @@ static bool grow(struct module_reply *reply, size_t capacity_bytes)
 	return true;
 }
 
-enum module_result fixture_handle(
+static enum module_result handle(
 	void *session, const void *request, size_t bytes, bool may_wait, struct module_reply *reply)
 {
 	const struct module_request asked = {.data = request, .bytes = bytes, .may_wait = may_wait};
@@ -64,14 +64,36 @@ static enum module_result ask(struct channel_connection *connection, const void 
 	enum module_result result = MODULE_WOULD_WAIT;
 
 	if (!fixture_skips_poller)
-		result =
-			fixture_handle(connection->session, data, bytes, false, &connection->reply);
+		result = handle(connection->session, data, bytes, false, &connection->reply);
 	if (result != MODULE_WOULD_WAIT) {
 		__atomic_add_fetch(&fixture_polled, 1, __ATOMIC_RELAXED);
 		return result;
 	}
 	__atomic_add_fetch(&fixture_waited, 1, __ATOMIC_RELAXED);
-	return fixture_handle(connection->session, data, bytes, true, &connection->reply);
+	return handle(connection->session, data, bytes, true, &connection->reply);
+}
+
+/* ---- a connection without a client ---- */
+
+struct module_reply fixture_reply;
+
+static void *raw_session;
+
+void fixture_begin_session(void)
+{
+	fixture_reply = (struct module_reply){.data = NULL};
+	assert_int_equal(sluice_module.connect(fixture_instance(), &raw_session), 0);
+}
+
+void fixture_end_session(void)
+{
+	free(fixture_reply.data);
+	sluice_module.disconnect(raw_session);
+}
+
+enum module_result fixture_ask(const void *request, size_t bytes, bool may_wait)
+{
+	return handle(raw_session, request, bytes, may_wait, &fixture_reply);
 }
 
 /* ---- the channel ---- */

@@ -34,9 +34,15 @@ void *fixture_instance(void);
 /* A connection; close it with store_client_close. */
 struct store_client *fixture_connect(void);
 
-/* What the module does with a request, where it may wait. `*reply` is of malloc. */
-enum module_result fixture_handle(void *session, const void *request, size_t bytes, bool may_wait,
-	struct module_reply *reply);
+/* ---- a connection without a client, one at a time: requests may be anything ---- */
+
+extern struct module_reply fixture_reply; /* to the last one */
+
+void fixture_begin_session(void);
+void fixture_end_session(void);
+enum module_result fixture_ask(const void *request, size_t bytes, bool may_wait);
+
+/* ---- */
 
 static inline struct store_bytes text_bytes(const char *text)
 {

@@ -12,8 +12,6 @@
 
 static struct store_client *attacker, *victim;
 static struct store_handle table;
-static void *session;
-static struct module_reply reply;
 
 static int set_up(void **state)
 {
@@ -22,15 +20,13 @@ static int set_up(void **state)
 	attacker = fixture_connect();
 	victim = fixture_connect();
 	table = fixture_table(victim, "t", 2);
-	assert_int_equal(sluice_module.connect(fixture_instance(), &session), 0);
-	reply = (struct module_reply){.data = NULL};
+	fixture_begin_session();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	free(reply.data);
-	sluice_module.disconnect(session);
+	fixture_end_session();
 	store_client_close(attacker);
 	store_client_close(victim);
 	fixture_close();
@@ -40,7 +36,7 @@ static int tear_down(void **state)
 
 static enum module_result ask(const void *request, size_t bytes)
 {
-	return fixture_handle(session, request, bytes, true, &reply);
+	return fixture_ask(request, bytes, true);
 }
 
 /* ---- what is another's ---- */

@@ -5,10 +5,8 @@
 
 #include "store_fixture.h"
 
-static void *session;
 static struct store_client *client;
 static struct store_handle table;
-static struct module_reply reply;
 
 static int set_up(void **state)
 {
@@ -16,15 +14,13 @@ static int set_up(void **state)
 	fixture_open();
 	client = fixture_connect();
 	table = fixture_table(client, "t", 2);
-	assert_int_equal(sluice_module.connect(fixture_instance(), &session), 0);
-	reply = (struct module_reply){.data = NULL};
+	fixture_begin_session();
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	free(reply.data);
-	sluice_module.disconnect(session);
+	fixture_end_session();
 	store_client_close(client);
 	fixture_close();
 	fixture_directory_remove();
@@ -33,15 +29,15 @@ static int tear_down(void **state)
 
 static enum module_result ask(const void *request, size_t bytes)
 {
-	return fixture_handle(session, request, bytes, true, &reply);
+	return fixture_ask(request, bytes, true);
 }
 
 static unsigned status(void)
 {
 	struct store_reply head;
 
-	assert_true(reply.bytes >= sizeof head);
-	memcpy(&head, reply.data, sizeof head);
+	assert_true(fixture_reply.bytes >= sizeof head);
+	memcpy(&head, fixture_reply.data, sizeof head);
 	return head.status;
 }
 
@@ -152,8 +148,7 @@ static void what_would_wait_for_a_lock_has_changed_nothing(void **state)
 	store_batch_put(
 		&batch, 0, (struct store_bytes){.data = "xyz", .bytes = 4}, text_bytes("1"));
 	assert_int_equal(store_client_write(client, &batch, 0, NULL), STORE_OK);
-	assert_int_equal(fixture_handle(session, &request, sizeof request, false, &reply),
-		MODULE_WOULD_WAIT);
+	assert_int_equal(fixture_ask(&request, sizeof request, false), MODULE_WOULD_WAIT);
 	store_batch_put(
 		&batch, 0, (struct store_bytes){.data = "abc", .bytes = 4}, text_bytes("1"));
 	assert_int_equal(store_client_write(client, &batch, 0, NULL), STORE_OK);
@@ -169,14 +164,10 @@ static void what_must_be_durable_is_not_for_who_may_not_wait(void **state)
 	} request = {.write = {.table = of_table(STORE_WRITE), .change_count = 1}};
 	struct store_table truncate = of_table(STORE_TABLE_TRUNCATE);
 
-	assert_int_equal(
-		fixture_handle(session, &commit, sizeof commit, false, &reply), MODULE_DONE);
-	assert_int_equal(
-		fixture_handle(session, &request, sizeof request, false, &reply), MODULE_DONE);
-	assert_int_equal(
-		fixture_handle(session, &commit, sizeof commit, false, &reply), MODULE_WOULD_WAIT);
-	assert_int_equal(fixture_handle(session, &truncate, sizeof truncate, false, &reply),
-		MODULE_WOULD_WAIT);
+	assert_int_equal(fixture_ask(&commit, sizeof commit, false), MODULE_DONE);
+	assert_int_equal(fixture_ask(&request, sizeof request, false), MODULE_DONE);
+	assert_int_equal(fixture_ask(&commit, sizeof commit, false), MODULE_WOULD_WAIT);
+	assert_int_equal(fixture_ask(&truncate, sizeof truncate, false), MODULE_WOULD_WAIT);
 	assert_int_equal(ask(&commit, sizeof commit), MODULE_DONE);
 	assert_int_equal(status(), STORE_OK);
 }
