@@ -3,12 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Descriptors from here on have no account: their writes are paid for at once, and none is sequential. */
 #define ACCOUNTS 16384
+
+#define PAGE_BYTES 4096u
+
+/* A read is looked up in the page cache this far: larger ones are those of several segments, and are paid for from there on. */
+#define SEEN_PAGES 256u
 
 /* Of a descriptor's number, whatever file it is: a file that is closed leaves its debt to the next. */
 struct account {
@@ -100,12 +106,12 @@ static uint64_t sum_bytes(const struct gated_transfer *transfer)
 	return bytes;
 }
 
-static ssize_t ask_and_perform(
-	const struct gated_file *file, enum gate_kind kind, const struct gated_transfer *transfer)
+/* @bytes: what the device has to move for it */
+static ssize_t ask_and_perform(const struct gated_file *file, enum gate_kind kind,
+	const struct gated_transfer *transfer, uint64_t bytes)
 {
-	uint64_t bytes = sum_bytes(transfer);
 	bool is_write = kind != GATE_READ;
-	bool is_sequential = continues(file, is_write, transfer->offset_bytes, bytes);
+	bool is_sequential = continues(file, is_write, transfer->offset_bytes, sum_bytes(transfer));
 	int slot = ask(file, kind, is_sequential, bytes);
 	ssize_t done = perform(file, is_write, transfer, 0);
 
@@ -132,47 +138,54 @@ static struct gated_transfer part_of(
 
 /* ---- reading ---- */
 
-static bool is_at_end(
-	const struct gated_file *file, const struct gated_transfer *transfer, ssize_t done)
+/*
+ * How much of a part of the file the page cache has, from the part's start on. A read that must not wait (RWF_NOWAIT) tells, too, but
+ * has the kernel start the I/O that it would wait for.
+ */
+static uint64_t cached_bytes(const struct gated_file *file, uint64_t offset_bytes, uint64_t bytes)
 {
-	off_t position = transfer->offset_bytes + done;
+	const uint64_t lead_bytes = offset_bytes % PAGE_BYTES;
+	const uint64_t seen_bytes = least(lead_bytes + bytes, (uint64_t)SEEN_PAGES * PAGE_BYTES);
+	unsigned char is_cached[SEEN_PAGES];
+	uint64_t pages = 0;
+	void *seen = mmap(NULL, seen_bytes, PROT_NONE, MAP_SHARED, file->fd,
+		(off_t)(offset_bytes - lead_bytes));
 
-	if (transfer->offset_bytes < 0)
-		position = lseek(file->fd, 0, SEEK_CUR);
-	return position >= file->size_bytes;
+	if (seen == MAP_FAILED)
+		return 0;
+	if (mincore(seen, seen_bytes, is_cached) == 0)
+		while (pages * PAGE_BYTES < seen_bytes && is_cached[pages] & 1)
+			pages++;
+	munmap(seen, seen_bytes);
+	return pages ? least(pages * PAGE_BYTES - lead_bytes, bytes) : 0;
 }
 
-/* What the page cache has of it costs the device nothing. */
-static bool read_cached(
-	const struct gated_file *file, const struct gated_transfer *transfer, ssize_t *done)
+/* How much of it the device has to read. */
+static uint64_t missing_bytes(const struct gated_file *file, const struct gated_transfer *transfer)
 {
 	const int error_before = errno;
+	uint64_t bytes = sum_bytes(transfer);
+	off_t start = transfer->offset_bytes;
 
-	*done = 0;
 	if (file->flags & O_DIRECT)
-		return false;
-	*done = perform(file, false, transfer, RWF_NOWAIT);
-	if (*done < 0) {
-		errno = error_before;
-		*done = 0;
-		return false;
-	}
-	return (uint64_t)*done == sum_bytes(transfer) || is_at_end(file, transfer, *done);
+		return bytes;
+	if (start < 0)
+		start = lseek(file->fd, 0, SEEK_CUR);
+	if (start >= file->size_bytes)
+		return 0;
+	bytes = least(bytes, (uint64_t)(file->size_bytes - start));
+	bytes -= cached_bytes(file, (uint64_t)start, bytes);
+	errno = error_before;
+	return bytes;
 }
 
 static ssize_t read_piece(const struct gated_file *file, const struct gated_transfer *piece)
 {
-	struct gated_transfer rest;
-	struct iovec segment;
-	ssize_t cached, done;
+	uint64_t bytes = missing_bytes(file, piece);
 
-	if (read_cached(file, piece, &cached))
-		return cached;
-	rest = part_of(piece, (size_t)cached, UINT64_MAX, &segment);
-	done = ask_and_perform(file, GATE_READ, &rest);
-	if (done < 0)
-		return cached ? cached : done;
-	return cached + done;
+	if (!bytes)
+		return perform(file, false, piece, 0);
+	return ask_and_perform(file, GATE_READ, piece, bytes);
 }
 
 static ssize_t write_piece(const struct gated_file *file, const struct gated_transfer *piece);
@@ -200,14 +213,9 @@ static ssize_t transfer_pieces(const struct gated_file *file, const struct gated
 
 ssize_t gated_file_read(const struct gated_file *file, const struct gated_transfer *transfer)
 {
-	ssize_t done;
-
 	if (transfer->segment_count == 1)
 		return transfer_pieces(file, transfer, bytes_max(file, GATE_READ), read_piece);
-	/* What a descriptor that moves on has read in part cannot be read again. */
-	if (transfer->offset_bytes >= 0 && read_cached(file, transfer, &done))
-		return done;
-	return ask_and_perform(file, GATE_READ, transfer);
+	return read_piece(file, transfer);
 }
 
 /* ---- writing ---- */
@@ -242,7 +250,7 @@ static enum gate_kind kind_of_write(
 
 static ssize_t write_piece(const struct gated_file *file, const struct gated_transfer *piece)
 {
-	return ask_and_perform(file, kind_of_write(file, piece), piece);
+	return ask_and_perform(file, kind_of_write(file, piece), piece, sum_bytes(piece));
 }
 
 ssize_t gated_file_write(const struct gated_file *file, const struct gated_transfer *transfer)
@@ -258,7 +266,7 @@ ssize_t gated_file_write(const struct gated_file *file, const struct gated_trans
 	}
 	if (transfer->segment_count == 1)
 		return transfer_pieces(file, transfer, bytes_max(file, kind), write_piece);
-	return ask_and_perform(file, kind, transfer);
+	return ask_and_perform(file, kind, transfer, sum_bytes(transfer));
 }
 
 /* ---- flushing ---- */

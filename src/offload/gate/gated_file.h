@@ -3,8 +3,8 @@
  * library that a module calls come here by gated_calls.c.
  *
  * Theory of operation.
- *  - A read of a file that is read past the page cache (O_DIRECT) is a read. One that is cached is tried first without waiting, and
- *    only what misses is a read.
+ *  - A read of a file that is read past the page cache (O_DIRECT) is a read. Of others, what the page cache lacks is one; mincore(2)
+ *    tells, but only of files that the process owns or may write to.
  *  - A write past the page cache is a write. Others only fill the cache: their bytes are counted per descriptor, and paid for by the
  *    next flush, or as writes of their own each time that there are as many as one flush may have; so nothing is left that was written
  *    and never flushed but the last part.
