@@ -111,6 +111,7 @@ class Vm(Namespace):
         host.ip("link", "set", self.netdev, "master", "br0", "up")
         self.ip("addr", "add", f"{self.address}/16", "dev", "eth0")
         self.ip("link", "set", "eth0", "mtu", MTU, "up")
+        self.run("sysctl", "-qw", "net.ipv4.tcp_congestion_control=cubic")  # what guests have, whatever this machine has
         self.mac = json.loads(self.ip("-j", "link", "show", "eth0"))[0]["address"]
 
 

@@ -8,8 +8,8 @@ it for sending what its receiver is promised, so that HTB at the senders has its
 import dataclasses
 import time
 
-GUARANTEE = 500
-MAX = 200
+from link import GUARANTEE, LINK, MAX
+
 SLACK = 0.9  # in tests, what noise on the machine may cost; docs/benchmarks.md has what is reached
 DROPPED = 0.001  # of the packets towards the first host, once rates have settled
 SETTLE_S = 3  # a crowd takes its time to gather, and TCP to find its rate
@@ -111,7 +111,7 @@ def play_maximum(stage):
 
 
 def play_both_directions(stage):
-    stage.tcp_all([("victim", "peer", 1), ("peer", "victim", 1)], FLOW_S)
+    stage.tcp_all([("victim", "peer", 4), ("peer", "victim", 4)], FLOW_S)
     for one, other in (("crowd", "rowdy"), ("rowdy", "crowd")):
         stage.udp(one, other, FLOW_S)
     time.sleep(SETTLE_S)
@@ -131,7 +131,7 @@ def play_same_host(stage):
 
 
 NINETY_NINE = Scenario("One TCP flow against 99", VICTIM_AND_CROWD, GUARDED, play_ninety_nine)
-FLOOD = Scenario("One TCP flow against UDP from three hosts, 1 Gbit/s each", VICTIM_AND_CROWD, GUARDED, play_flood)
+FLOOD = Scenario(f"One TCP flow against UDP from three hosts, {LINK} Mbit/s each", VICTIM_AND_CROWD, GUARDED, play_flood)
 RETURN_TO_TCP = Scenario("A return after a pause, to TCP", VICTIM_AND_CROWD, GUARDED, play_return_to_tcp)
 RETURN_TO_UDP = Scenario("A return after a pause, to UDP from three hosts", VICTIM_AND_CROWD, GUARDED, play_return_to_udp)
 INCAST = Scenario("Incast, eight senders, one and two flows in turns",
@@ -139,11 +139,11 @@ INCAST = Scenario("Incast, eight senders, one and two flows in turns",
 WEIGHTED = Scenario("Weights 1:2:4, flows 8:4:2",
                     {**dict.fromkeys(WEIGHTS, 0), **{f"to_{name}": host for host, name in enumerate(WEIGHTS, 1)}},
                     {name: {"weight": weight} for name, weight in WEIGHTS.items()}, play_weights)
-MAXIMUM = Scenario("A maximum of 200 Mbit/s: receiving, and sending",
+MAXIMUM = Scenario(f"A maximum of {MAX} Mbit/s: receiving, and sending",
                    {"capped": 0, "open": 0, "other1": 1, "other2": 2, "throttled": 2},
                    {"capped": {"receive": {"max": f"{MAX}Mbit"}}, "throttled": {"send": {"max": f"{MAX}Mbit"}}}, play_maximum)
 BOTH_WAYS = {"receive": {"min": f"{GUARANTEE}Mbit"}, "send": {"min": f"{GUARANTEE}Mbit"}}
-BOTH_DIRECTIONS = Scenario("One TCP flow each way against UDP of 1 Gbit/s each way",
+BOTH_DIRECTIONS = Scenario(f"Four TCP flows each way against UDP of {LINK} Mbit/s each way",
                            {"victim": 0, "crowd": 0, "peer": 1, "rowdy": 1}, {"victim": BOTH_WAYS, "peer": BOTH_WAYS},
                            play_both_directions)
 SAME_HOST = Scenario("A neighbour on the same host, against UDP from two hosts",

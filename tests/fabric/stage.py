@@ -8,11 +8,9 @@ import sys
 import time
 
 from fabric import Fabric
+from link import LINK
 from series import Series
 
-LINK = 1000  # Mbit/s
-HEADROOM = 0.03  # of a link, which Gatekeeper does not give away
-CAPACITY = (1 - HEADROOM) * LINK
 FLOOD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flood.py")
 
 

@@ -4,7 +4,7 @@ import functools
 
 
 def second_try(test):
-    """A link of 1 Gbit/s takes more than half of a small machine: one run may be disturbed, two in a row are the code's fault."""
+    """Other work on the machine may disturb one run, two in a row are the code's fault."""
 
     @functools.wraps(test)
     def tried(*arguments, **settings):

@@ -6,9 +6,10 @@ import agent_traffic
 import pytest
 import scenarios
 from control import Gatekeeper, Uncontrolled
+from link import CAPACITY, GUARANTEE, LINK
 from noise import second_try
-from scenarios import DROPPED, FLOW_S, GUARANTEE, SLACK
-from stage import CAPACITY, LINK, Stage, perform
+from scenarios import DROPPED, FLOW_S, SLACK
+from stage import Stage, perform
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 

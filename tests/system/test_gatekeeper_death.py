@@ -7,6 +7,7 @@ import time
 import pytest
 import scenarios
 from control import Gatekeeper
+from link import LINK
 from noise import second_try
 from scenarios import FLOW_S, SLACK
 from stage import Stage
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 WINDOW_S = 0.2  # guarantees are looked at in every interval of this width
 
 DYING = {"victim": 0, "crowd": 0, "sender": 1, "near": 1, "other1": 1, "other2": 2, "other3": 3, "far": 2}
-SENDS = 400
+SENDS = 2 * LINK // 5
 
 
 @contextlib.contextmanager

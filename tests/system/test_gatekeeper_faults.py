@@ -12,8 +12,9 @@ import pytest
 import scenarios
 from control import Gatekeeper
 from daemon import eventually
+from link import GUARANTEE, LINK
 from noise import second_try
-from scenarios import DROPPED, FLOW_S, GUARANTEE, SLACK
+from scenarios import DROPPED, FLOW_S, SLACK
 from stage import Stage
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -38,7 +39,7 @@ def test_half_of_all_datagrams_are_not_needed():
 
 # ---- lies ----
 
-CROWD_MAX = 300
+CROWD_MAX = 3 * LINK // 10
 LIED_TO = {**scenarios.GUARDED, "crowd": {"receive": {"max": f"{CROWD_MAX}Mbit"}}}
 
 

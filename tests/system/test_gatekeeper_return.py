@@ -5,9 +5,10 @@ import os
 import pytest
 import scenarios
 from control import Gatekeeper
+from link import CAPACITY, GUARANTEE
 from noise import second_try
-from scenarios import GUARANTEE, SLACK
-from stage import CAPACITY, perform
+from scenarios import SLACK
+from stage import perform
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 

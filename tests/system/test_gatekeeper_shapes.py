@@ -5,9 +5,10 @@ import os
 import pytest
 import scenarios
 from control import Gatekeeper
+from link import CAPACITY, GUARANTEE, MAX
 from noise import second_try
-from scenarios import DROPPED, GUARANTEE, MAX, SLACK
-from stage import CAPACITY, perform
+from scenarios import DROPPED, SLACK
+from stage import perform
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
