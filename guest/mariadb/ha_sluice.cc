@@ -265,6 +265,7 @@ int ha_sluice::extra(enum ha_extra_function operation)
 int ha_sluice::reset()
 {
 	is_duplicate_expected = false;
+	is_ahead = has_read_ahead = false;
 	return 0;
 }
 

@@ -121,11 +121,20 @@ private:
 	struct bounds {
 		std::string lower, upper;
 		bool is_empty = false;
+
+		bool operator==(const bounds &other) const
+		{
+			return lower == other.lower && upper == other.upper &&
+			       is_empty == other.is_empty;
+		}
 	};
 	bounds bounds_of(uint index, const key_range *start, const key_range *end) const;
 	int begin_scan(uint index, const bounds &range, bool is_backward, uint32_t rows_first);
 	int begin_scan_again();
 	int scan_on(bool is_backward);
+	bool may_read_ahead(uint index) const;
+	int read_ahead(uint index, const bounds &range);
+	bool take_read_ahead(const bounds &range);
 	int find_primary(const std::string &key, uchar *buffer);
 	bool is_whole_primary(key_part_map parts) const;
 	uint32_t first_rows(bool is_equal) const;
@@ -183,7 +192,9 @@ private:
 	struct store_cursor cursor = {};
 	uint scan_index = MAX_KEY; /* MAX_KEY: rows by their primary key */
 	bool is_scan_begun = false, is_scan_backward = false, is_scan_bounded = false;
-	bool is_alone = false; /* the row is the only one with its key */
+	bool is_alone = false;	     /* the row is the only one with its key */
+	bool is_ahead = false;	     /* the scan's first rows are here, and nobody has read them */
+	bool has_read_ahead = false; /* in this statement */
 	bounds scan_bounds;
 	std::string current_key, current_primary;
 	std::string row_data; /* that blobs point into */

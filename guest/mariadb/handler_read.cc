@@ -76,7 +76,7 @@ int ha_sluice::begin_scan(uint index, const bounds &range, bool is_backward, uin
 	scan_index = index;
 	scan_bounds = range;
 	is_scan_begun = true;
-	is_alone = false;
+	is_alone = is_ahead = false;
 	is_scan_backward = is_backward;
 	writes_seen = writes ? *writes : 0;
 	scan.handle = handle;
@@ -117,6 +117,42 @@ int ha_sluice::scan_on(bool is_backward)
 		range.lower = current_key + '\0';
 	is_scan_bounded = false;
 	return begin_scan(scan_index, range, is_backward, open_scan_rows);
+}
+
+/* ---- Reading ahead. ---- */
+
+/* Rows that nobody locks or has to look up, and of which the statement wants more than a few. */
+bool ha_sluice::may_read_ahead(uint index) const
+{
+	return !has_read_ahead && !is_scan_begun && !lock_flags && space_of(index) == 0 &&
+	       first_rows(false) == range_scan_rows;
+}
+
+/*
+ * Who has the rows of a range counted mostly reads them next. So what a scan of it would fetch first is fetched now. Of a statement's first
+ * range only: where there are many, most are not the next one.
+ */
+int ha_sluice::read_ahead(uint index, const bounds &range)
+{
+	int error = begin_scan(index, range, false, range_scan_rows);
+
+	if (!error)
+		error = failed(store_cursor_fill(&cursor, session->client));
+	is_scan_begun = false;
+	has_read_ahead = true;
+	is_ahead = !error;
+	return error;
+}
+
+/* Returns whether the scan of this range has begun by that. */
+bool ha_sluice::take_read_ahead(const bounds &range)
+{
+	if (!is_ahead || scan_index != active_index || !(scan_bounds == range) ||
+		(writes && *writes != writes_seen) || lock_flags)
+		return false;
+	is_scan_begun = true;
+	is_ahead = is_alone = is_scan_backward = false;
+	return true;
 }
 
 /* ---- Rows. ---- */
@@ -404,7 +440,9 @@ int ha_sluice::read_range_first(const key_range *start, const key_range *end, bo
 		return show_range_row(find_primary(range.lower, table->record[0]));
 	current_key.clear();
 	is_scan_bounded = true;
-	error = begin_scan(active_index, range, false, first_rows(is_equal));
+	error = take_read_ahead(range)
+			? 0
+			: begin_scan(active_index, range, false, first_rows(is_equal));
 	return error ? error : ha_sluice::read_range_next();
 }
 

@@ -172,6 +172,12 @@ struct store_cursor {
 int store_cursor_begin(struct store_cursor *cursor, const struct store_range *range);
 
 /*
+ * Fetch the next batch, if there is no row left of the last: then `left` says how many rows there are, and `is_end` whether those are all.
+ * After a failure, the cursor is at its end.
+ */
+int store_cursor_fill(struct store_cursor *cursor, struct store_client *client);
+
+/*
  * The next row; it holds until the next call with this cursor. At the end: STORE_NOT_FOUND. After any other failure, the cursor is
  * at its end.
  */

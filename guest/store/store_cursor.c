@@ -146,16 +146,22 @@ static int fail(struct store_cursor *cursor, int status)
 	return status;
 }
 
+int store_cursor_fill(struct store_cursor *cursor, struct store_client *client)
+{
+	int status = STORE_OK;
+
+	if (!cursor->left && !cursor->is_end)
+		status = fetch(cursor, client);
+	return status ? fail(cursor, status) : STORE_OK;
+}
+
 int store_cursor_next(
 	struct store_cursor *cursor, struct store_client *client, struct store_cursor_row *row)
 {
-	int status;
+	int status = store_cursor_fill(cursor, client);
 
-	if (!cursor->left && !cursor->is_end) {
-		status = fetch(cursor, client);
-		if (status)
-			return fail(cursor, status);
-	}
+	if (status)
+		return status;
 	if (!cursor->left)
 		return STORE_NOT_FOUND;
 	if (!take_row(cursor, row))

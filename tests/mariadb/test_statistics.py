@@ -121,6 +121,40 @@ def test_check_finds_an_index_that_does_not_agree_with_the_rows(table, module, s
     assert lines[-1] == "test.t\tcheck\terror\tCorrupt" and "index b" in lines[0]
 
 
+# ---- What the optimizer's questions cost. ----
+
+def requests_of(server, sql):
+    """How many requests a statement takes of a connection that knows the table, beyond those of a statement that reads nothing."""
+    counts = []
+    with Session(server, "SELECT COUNT(*) FROM t", sql) as session:
+        for statement in "SELECT 1", sql:
+            before = int(status(server)["Sluice_requests"])
+            session.ask(statement)
+            counts.append(int(status(server)["Sluice_requests"]) - before)
+    return counts[1] - counts[0]
+
+
+def test_few_rows_of_a_range_are_counted_and_read_at_once(skewed):
+    assert requests_of(skewed, "SELECT SUM(b) FROM t WHERE id BETWEEN 101 AND 200") == 2  # and the end of the transaction
+    assert requests_of(skewed, "SELECT * FROM t WHERE id = 5") == 2
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_what_was_read_to_be_counted_is_read_once(skewed, isolation):
+    with Session(skewed, f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}", "BEGIN") as session:
+        for first, last in (101, 200), (101, 5000), (9990, 20000), (30000, 40000):
+            there = range(first, min(last, 10000) + 1)
+            for _ in range(2):
+                assert session.ask(f"SELECT COUNT(*), IFNULL(SUM(id), 0) FROM t WHERE id BETWEEN {first} AND {last}")[-1].split() == \
+                    [str(len(there)), str(sum(there))]
+            session.ask(f"UPDATE t SET d = d + 1 WHERE id BETWEEN {first} AND {last}")
+            session.ask(f"DELETE FROM t WHERE id = {last}")
+            session.ask(f"INSERT INTO t SELECT {last}, a, b, c, d FROM t WHERE id BETWEEN {first} AND {first + 1} LIMIT 1")
+        assert session.ask("SELECT COUNT(*) FROM t WHERE id BETWEEN 1 AND 3 OR id BETWEEN 2 AND 200 OR id > 9998")[-1] == "203"
+        assert session.ask("SELECT id FROM t WHERE id BETWEEN 5 AND 300 ORDER BY id DESC LIMIT 1")[-1] == "300"
+        assert session.ask("SELECT COUNT(*) FROM t x JOIN t y ON y.id BETWEEN x.id AND x.id + 2 WHERE x.id BETWEEN 10 AND 12")[-1] == "9"
+
+
 # ---- What is told of the engine. ----
 
 def status(server):

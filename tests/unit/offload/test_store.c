@@ -107,6 +107,27 @@ static void rows_that_fill_a_message_come_one_by_one(void **state)
 
 /* ---- ranges ---- */
 
+static void a_scan_can_be_filled_before_it_is_read(void **state)
+{
+	struct store_range range = {.handle = table, .rows_first = 8};
+	struct store_cursor cursor = {.bounds = NULL};
+	struct store_cursor_row row;
+
+	fill(20);
+	store_cursor_begin(&cursor, &range);
+	assert_int_equal(store_cursor_fill(&cursor, client), STORE_OK);
+	assert_int_equal(store_cursor_fill(&cursor, client), STORE_OK);
+	assert_int_equal(cursor.left, 8);
+	assert_false(cursor.is_end);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(store_cursor_next(&cursor, client, &row), STORE_OK);
+	assert_memory_equal(row.key.data, "k00007", 6);
+	assert_int_equal(store_cursor_fill(&cursor, client), STORE_OK);
+	assert_int_equal(cursor.left, 12);
+	assert_true(cursor.is_end);
+	store_cursor_end(&cursor);
+}
+
 static void a_scan_gives_all_rows_in_batches(void **state)
 {
 	struct store_range range = {.handle = table, .rows_first = 1, .rows_max = 64};
@@ -286,6 +307,7 @@ int main(void)
 		ONE_TABLE_TEST(a_transaction_is_no_bigger_than_configured),
 		ONE_TABLE_TEST(a_key_is_no_longer_than_the_protocol_says),
 		ONE_TABLE_TEST(rows_that_fill_a_message_come_one_by_one),
+		ONE_TABLE_TEST(a_scan_can_be_filled_before_it_is_read),
 		ONE_TABLE_TEST(a_scan_gives_all_rows_in_batches),
 		ONE_TABLE_TEST(bounds_are_of_bytes_and_the_upper_one_is_not_part),
 		ONE_TABLE_TEST(a_scan_of_an_index_brings_the_rows),
