@@ -133,6 +133,11 @@ static void drop_current(struct channel_connection *connection)
 		connection->spare = reply;
 }
 
+void channel_expect_delay(struct channel_connection *connection)
+{
+	connection->is_delayed = true;
+}
+
 int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	int result = 0;
@@ -146,6 +151,7 @@ int channel_receive(struct channel_connection *connection, const void **reply, s
 		else
 			result = channel_wait(connection, 0);
 	}
+	connection->is_delayed = false;
 	if (result < 0)
 		return result;
 	connection->current = STAILQ_FIRST(&connection->received);

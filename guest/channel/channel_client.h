@@ -88,6 +88,11 @@ int channel_send(struct channel_connection *connection, const struct iovec *part
 int channel_post(struct channel_connection *connection, const struct iovec *parts, unsigned count);
 
 /*
+ * The answer that is received next takes as long as a device does: who waits for it sleeps at once, and polls for others as long as before.
+ */
+void channel_expect_delay(struct channel_connection *connection);
+
+/*
  * Wait for the answer to the oldest request without one. `*reply` is 8-byte aligned and holds until the next call with this connection.
  * Returns 0, or as channel_send.
  */

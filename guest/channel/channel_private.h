@@ -90,6 +90,7 @@ struct channel_connection {
 	uint64_t received_count;
 	uint64_t unanswered; /* requests sent whose answer has not been handed out */
 
+	bool is_delayed;		  /* the answer that is waited for will take long */
 	bool is_unheard;		  /* requests were posted, and nobody was woken for them */
 	uint64_t window_ns;		  /* for how long to poll */
 	struct channel_counters counters; /* others may read them */

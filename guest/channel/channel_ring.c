@@ -228,18 +228,20 @@ static void adapt_window(struct channel_connection *connection, uint64_t slept_n
 int channel_wait(struct channel_connection *connection, uint32_t room_bytes)
 {
 	const struct waiting waiting = {connection, room_bytes};
+	const uint64_t window_ns = connection->is_delayed ? 0 : connection->window_ns;
 	const uint64_t began_ns = now_ns();
 	uint64_t slept_at_ns;
 
 	if (connection->is_unheard)
 		channel_wake(connection, SLUICE_CHANNEL_WAKE_FOR_DATA);
 	connection->is_unheard = false;
-	if (!poll_for(&waiting, began_ns + connection->window_ns)) {
+	if (!poll_for(&waiting, began_ns + window_ns)) {
 		slept_at_ns = now_ns();
 		for (unsigned nap = 0; !is_over(&waiting); nap++)
 			if (channel_is_lost(connection) || !sleep_for(&waiting, nap))
 				return -ECONNRESET;
-		adapt_window(connection, now_ns() - slept_at_ns);
+		if (!connection->is_delayed)
+			adapt_window(connection, now_ns() - slept_at_ns);
 	}
 	return connection->is_broken ? -ECONNRESET : 0;
 }

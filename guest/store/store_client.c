@@ -145,6 +145,8 @@ int store_ask(struct store_client *client, const struct store_question *question
 	client->text[0] = '\0';
 	if (!failure)
 		failure = take_posted(client, 0);
+	if (!failure && question->flags & STORE_SYNC)
+		channel_expect_delay(client->connection);
 	if (!failure)
 		failure = channel_receive(client->connection, &all.data, &all.bytes);
 	if (failure)

@@ -169,6 +169,11 @@ struct io_uring *sidecore_io_uring(struct sidecore *sidecore)
 	return &sidecore->ring;
 }
 
+void sidecore_count_helpers(struct sidecore *sidecore, int change)
+{
+	sidecore->helpers += (unsigned)change;
+}
+
 /* ---- messages and timers ---- */
 
 static unsigned receive_messages(struct sidecore *sidecore)

@@ -117,6 +117,12 @@ void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller);
 /* Make a parked poller active: its doorbell rang, or there is another reason to look. */
 void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller);
 
+/*
+ * So many more threads (or fewer, if negative) have something to do for the sidecore. While there are any, rounds that find nothing offer
+ * them the CPU: it may be the one that they were woken on, and a thread that polls would keep it for its whole time slice.
+ */
+void sidecore_count_helpers(struct sidecore *sidecore, int change);
+
 /* An operation given to the kernel. Embed it; `complete` gets it back once, with the CQE's result. */
 struct sidecore_operation {
 	void (*complete)(struct sidecore_operation *operation, int result, unsigned cqe_flags);

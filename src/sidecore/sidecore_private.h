@@ -23,6 +23,7 @@ struct sidecore {
 	struct timer_heap timers;
 	struct sidecore_config config;
 	struct sidecore_counters counters;
+	unsigned helpers;			/* threads that work for it */
 	unsigned device_operations;		/* told to sidecore_feed_device, not completed */
 	struct sidecore_operation cancellation; /* of any operation; any number in flight */
 	bool is_stopping;

@@ -70,7 +70,8 @@ static void run(struct sidecore *sidecore)
 	while (!sidecore->is_stopping) {
 		if (!sidecore_has_pollers(sidecore))
 			sidecore_sleep(sidecore);
-		sidecore_round(sidecore, clock_now_ns());
+		if (!sidecore_round(sidecore, clock_now_ns()) && sidecore->helpers)
+			sched_yield();
 		if (++rounds % CPU_TIME_EVERY_ROUNDS == 0)
 			counter_set(&sidecore->counters.cpu_ns, clock_thread_cpu_ns());
 	}

@@ -51,6 +51,11 @@ int channel_post(struct channel_connection *connection, const struct iovec *part
 	return channel_send(connection, parts, count);
 }
 
+void channel_expect_delay(struct channel_connection *connection)
+{
+	(void)connection;
+}
+
 int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	const size_t bytes = next_u16(&script) % sizeof answer;

@@ -124,15 +124,16 @@ def let_others_in(folder, factory):
 
 
 class Module:
-    """sluiced, with the storage module in `directory`, on a core of its own or, if not `is_pinned`, wherever there is room."""
+    """sluiced, with the storage module in `directory`, on a core of its own or, if not `is_pinned`, wherever there is room.
+    @poll: for how long it looks for requests on its own core before it sleeps; None: as sluiced does"""
 
-    def __init__(self, directory, options="", is_pinned=True):
+    def __init__(self, directory, options="", is_pinned=True, poll="20us"):
         self.directory = str(directory)
         os.makedirs(self.path("store"), exist_ok=True)
         give_to_user(self.path("store"))
         os.chmod(self.directory, 0o755)
         self.channel, self.control = self.path("store.sock"), self.path("control.sock")
-        core = f"    cpu: {max(os.sched_getaffinity(0))}\n    poll: 20us\n" if is_pinned else ""
+        core = (f"    cpu: {max(os.sched_getaffinity(0))}\n" if is_pinned else "") + (f"    poll: {poll}\n" if is_pinned and poll else "")
         with open(self.path("sluice.yaml"), "w") as file:
             file.write("modules:\n"
                        f"  - name: store\n    module: {STORE}\n    directory: {self.path('store')}\n"

@@ -184,7 +184,8 @@ void values_of_module(const struct module_settings *settings, const char *path,
 	value_text(description->user, sizeof description->user, settings->user, path, "user",
 		problems);
 	description->cpu = settings->cpu ? *settings->cpu : SIDECORE_NOT_PINNED;
-	description->poll_ns_max = SIDECORE_POLL_NS_DEFAULT;
+	description->poll_ns_max =
+		settings->cpu ? MODULE_POLL_NS_ON_OWN_CPU : SIDECORE_POLL_NS_DEFAULT;
 	value_quantity(units_parse_duration_ns, settings->poll, path, "poll",
 		&description->poll_ns_max, problems);
 	connections_value(settings, path, description, problems);

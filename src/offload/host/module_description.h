@@ -21,6 +21,9 @@
 #define MODULE_GROUP_DEFAULT "sluice"
 #define MODULE_USER_DEFAULT "sluice-module"
 
+/* Of a module that has a CPU of its own: about as long as a client thinks between two requests of a transaction. */
+#define MODULE_POLL_NS_ON_OWN_CPU 200000u
+
 struct module_description {
 	char version[32]; /* SLUICE_VERSION of who wrote it */
 	char name[MODULE_NAME_BYTES];

@@ -84,6 +84,7 @@ static void hand_over(struct worker *worker, struct worker_job *job)
 
 	worker->job = job;
 	worker->next = NULL;
+	sidecore_count_helpers(pool->sidecore, 1);
 	if (is_last && pool->used < pool->workers_max) {
 		worker->next = &pool->workers[pool->used++];
 		pool->is_starting = true;
@@ -126,6 +127,7 @@ static void finish(void *argument)
 	struct worker *worker = argument;
 	struct worker_job *job = worker->job;
 
+	sidecore_count_helpers(worker->pool->sidecore, -1);
 	become_idle(worker);
 	job->done(job);
 }

@@ -120,6 +120,21 @@ static void what_is_left_out_has_defaults(void **state)
 	configuration_free(configuration);
 }
 
+static void module_with_a_cpu_polls_for_longer(void **state)
+{
+	struct configuration *configuration;
+	struct module_description description;
+	char *said = load(
+		"modules: [{name: db, module: /opt/x.so, directory: /d, cpu: 1}]", &configuration);
+
+	assert_string_equal(said, "");
+	free(said);
+	describe(configuration, &description);
+	assert_int_equal(description.cpu, 1);
+	assert_int_equal(description.poll_ns_max, MODULE_POLL_NS_ON_OWN_CPU);
+	configuration_free(configuration);
+}
+
 static void a_region_has_a_doorbell_whether_one_is_named_or_not(void **state)
 {
 	struct module_description description;
@@ -216,6 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_that_is_said_is_understood),
 		cmocka_unit_test(what_is_left_out_has_defaults),
+		cmocka_unit_test(module_with_a_cpu_polls_for_longer),
 		cmocka_unit_test(a_region_has_a_doorbell_whether_one_is_named_or_not),
 		cmocka_unit_test(wrong_values_are_named),
 		cmocka_unit_test(a_module_is_a_name_or_a_whole_path),

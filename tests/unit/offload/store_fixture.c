@@ -175,6 +175,11 @@ int channel_post(struct channel_connection *connection, const struct iovec *part
 	return channel_send(connection, parts, count);
 }
 
+void channel_expect_delay(struct channel_connection *connection)
+{
+	assert_true(connection->answer_count);
+}
+
 int channel_receive(struct channel_connection *connection, const void **reply, size_t *reply_bytes)
 {
 	if (connection->has_taken)

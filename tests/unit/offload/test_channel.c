@@ -105,6 +105,28 @@ static void answer_that_takes_its_time_is_slept_for(void **state)
 	channel_disconnect(connection);
 }
 
+static void answer_that_is_known_to_take_its_time_is_not_polled_for(void **state)
+{
+	struct channel_connection *connection = join();
+	const struct iovec part = {"later", 5};
+	const uint64_t window_ns = (uint64_t)60 * 1000000000;
+	struct channel_counters counters;
+	const void *reply;
+	size_t bytes;
+
+	connection->window_ns = window_ns;
+	assert_int_equal(channel_call(connection, &part, 1, &reply, &bytes), 0);
+	channel_counters(channel, &counters);
+	assert_int_equal(counters.sleeps, 0);
+	assert_int_equal(channel_send(connection, &part, 1), 0);
+	channel_expect_delay(connection);
+	assert_int_equal(channel_receive(connection, &reply, &bytes), 0);
+	channel_counters(channel, &counters);
+	assert_true(counters.sleeps > 0);
+	assert_int_equal(connection->window_ns, window_ns);
+	channel_disconnect(connection);
+}
+
 static void large_answer_to_a_small_request_comes_whole(void **state)
 {
 	struct channel_connection *connection = join();
@@ -194,6 +216,7 @@ int main(void)
 		BOTH_WAYS(parts_are_sent_one_after_the_other),
 		BOTH_WAYS(requests_in_a_row_are_answered_in_their_order),
 		BOTH_WAYS(answer_that_takes_its_time_is_slept_for),
+		BOTH_WAYS(answer_that_is_known_to_take_its_time_is_not_polled_for),
 		BOTH_WAYS(large_answer_to_a_small_request_comes_whole),
 		BOTH_WAYS(what_is_posted_wakes_nobody_before_its_answer_is_wanted),
 		BOTH_WAYS(nothing_is_received_that_was_not_asked_for),
