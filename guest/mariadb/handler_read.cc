@@ -124,7 +124,7 @@ int ha_sluice::scan_on(bool is_backward)
 /* Rows that nobody locks or has to look up, and of which the statement wants more than a few. */
 bool ha_sluice::may_read_ahead(uint index) const
 {
-	return !has_read_ahead && !is_scan_begun && !lock_flags && space_of(index) == 0 &&
+	return !has_read_ahead && inited == NONE && !lock_flags && space_of(index) == 0 &&
 	       first_rows(false) == range_scan_rows;
 }
 
@@ -436,6 +436,9 @@ int ha_sluice::read_range_first(const key_range *start, const key_range *end, bo
 	set_end_range(end);
 	range_key_part = table->key_info[active_index].key_part;
 	range = bounds_of(active_index, start, end);
+	/* Rows that wait are written before it is known whether what was read ahead is still all there is. */
+	if ((error = session_ask(session, share)))
+		return error;
 	if (start && is_equal && is_whole_primary(start->keypart_map))
 		return show_range_row(find_primary(range.lower, table->record[0]));
 	current_key.clear();

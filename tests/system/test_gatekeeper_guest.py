@@ -1,5 +1,6 @@
 """A guest in QEMU behind a tap is a vNIC like any other."""
 
+import contextlib
 import json
 import os
 
@@ -15,13 +16,13 @@ MAX = 20  # Mbit/s: an emulated guest must be able to receive much more
 TCP_PAYLOAD = 1448 / 1514  # of a frame
 
 
-@pytest.fixture
-def guest_and_sender(tmp_path):
+@contextlib.contextmanager
+def guest_and_sender(directory):
     with Fabric(hosts=2) as fabric:
         vm, sender = fabric.hosts[0].add_guest("guest"), fabric.hosts[1].add_vm("sender")
-        with Guest([], str(tmp_path), vm.label, nics=[Nic(**vm.nic)], namespace=vm.host.name) as guest:
+        with Guest([], str(directory), vm.label, nics=[Nic(**vm.nic)], namespace=vm.host.name) as guest:
             guest.run("iperf3 -s -D")
-            yield fabric, vm, guest, sender
+            yield fabric, vm, sender
 
 
 def received_mbit(sender, vm, seconds, *options):
@@ -32,10 +33,10 @@ def received_mbit(sender, vm, seconds, *options):
 
 
 @second_try
-def test_a_guests_maximum_is_respected_and_used(guest_and_sender, tmp_path):
-    fabric, vm, _, sender = guest_and_sender
-    assert received_mbit(sender, vm, 2) > 2 * MAX
-    with Agents(fabric, tmp_path, {"guest": {"receive": {"max": f"{MAX}Mbit"}}}):
-        received_mbit(sender, vm, 1)  # converges
-        rate = received_mbit(sender, vm, 5)
+def test_a_guests_maximum_is_respected_and_used(tmp_path):
+    with guest_and_sender(tmp_path) as (fabric, vm, sender):
+        assert received_mbit(sender, vm, 2) > 2 * MAX
+        with Agents(fabric, tmp_path, {"guest": {"receive": {"max": f"{MAX}Mbit"}}}):
+            received_mbit(sender, vm, 1)  # converges
+            rate = received_mbit(sender, vm, 5)
     assert 0.85 * MAX * TCP_PAYLOAD <= rate <= 1.02 * MAX * TCP_PAYLOAD

@@ -13,8 +13,9 @@
 
 #define PAGE_BYTES 4096u
 
-/* A read is looked up in the page cache this far: larger ones are those of several segments, and are paid for from there on. */
-#define SEEN_PAGES 256u
+/* A read is looked up in the page cache this far. Longer ones are cut, but for those of several segments, which are paid for from there on. */
+#define SEEN_BYTES (1u << 20)
+#define SEEN_PAGES (SEEN_BYTES / PAGE_BYTES + 1) /* it may begin and end within one */
 
 /* Of a descriptor's number, whatever file it is: a file that is closed leaves its debt to the next. */
 struct account {
@@ -214,7 +215,8 @@ static ssize_t transfer_pieces(const struct gated_file *file, const struct gated
 ssize_t gated_file_read(const struct gated_file *file, const struct gated_transfer *transfer)
 {
 	if (transfer->segment_count == 1)
-		return transfer_pieces(file, transfer, bytes_max(file, GATE_READ), read_piece);
+		return transfer_pieces(
+			file, transfer, least(bytes_max(file, GATE_READ), SEEN_BYTES), read_piece);
 	return read_piece(file, transfer);
 }
 

@@ -84,7 +84,8 @@ static void hand_over(struct worker *worker, struct worker_job *job)
 
 	worker->job = job;
 	worker->next = NULL;
-	sidecore_count_helpers(pool->sidecore, 1);
+	if (job)
+		sidecore_count_helpers(pool->sidecore, 1);
 	if (is_last && pool->used < pool->workers_max) {
 		worker->next = &pool->workers[pool->used++];
 		pool->is_starting = true;
