@@ -155,12 +155,11 @@ def test_what_was_read_to_be_counted_is_read_once(skewed, isolation):
         assert session.ask("SELECT COUNT(*) FROM t x JOIN t y ON y.id BETWEEN x.id AND x.id + 2 WHERE x.id BETWEEN 10 AND 12")[-1] == "9"
 
 
-@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ"])
-def test_rows_that_wait_are_seen_by_who_was_counted_before(skewed, isolation):
-    skewed.ask("DELETE FROM t WHERE id = 150")
-    with Session(skewed, f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}") as session:
-        session.ask("INSERT INTO t (id, d) VALUES (150, 0), (20001, (SELECT COUNT(*) FROM t AS x WHERE x.id BETWEEN 101 AND 200))")
-        assert session.ask("SELECT d FROM t WHERE id = 20001")[-1] == "100"
+def test_rows_that_wait_are_seen_by_who_was_counted_before(skewed):
+    counted = "(SELECT COUNT(*) FROM t AS x WHERE x.id BETWEEN 101 AND 200)"
+    skewed.ask("DELETE FROM t WHERE id = 101")
+    with Session(skewed, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED") as session:
+        assert session.ask(f"INSERT INTO t (id, d) VALUES (101, 0), (20001, 0) RETURNING {counted}")[-2:] == ["100", "100"]
 
 
 # ---- What is told of the engine. ----
