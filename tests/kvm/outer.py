@@ -154,6 +154,16 @@ class BootedMachine(Machine):
                 "-chardev", f"socket,id=terminal,path={self.path('terminal')},server=on,wait=off",
                 "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"]
 
+    def wait_for_boot(self):
+        """The emulator hangs now and then before its kernel has said a word; twice in a row, it is the code."""
+        try:
+            return super().wait_for_boot()
+        except GuestError as failure:
+            warnings.warn(f"{self.name}: a second boot, after: {failure}", stacklevel=1)
+        self.kill()
+        self.start()
+        return super().wait_for_boot()
+
     def save(self, path):
         """Writes its state to a file; it does not run any more then."""
         self.qmp("stop")
