@@ -41,7 +41,7 @@ def user(kvm):
 def pytest_collection_modifyitems(items):
     for item in items:
         if "kvm" in item.fixturenames:
-            item.obj = outer.second_machine(item.obj)
+            item.obj = outer.fresh_machine_after_failure(item.obj)
 
 
 @pytest.hookimpl
