@@ -13,7 +13,7 @@
 
 #define PAGE_BYTES 4096u
 
-/* A read is looked up in the page cache this far. Longer ones are cut, but for those of several segments, which are paid for from there on. */
+/* What is looked up in the page cache at once. */
 #define SEEN_BYTES (1u << 20)
 #define SEEN_PAGES (SEEN_BYTES / PAGE_BYTES + 1) /* it may begin and end within one */
 
@@ -139,14 +139,12 @@ static struct gated_transfer part_of(
 
 /* ---- reading ---- */
 
-/*
- * How much of a part of the file the page cache has, from the part's start on. A read that must not wait (RWF_NOWAIT) tells, too, but
- * has the kernel start the I/O that it would wait for.
- */
-static uint64_t cached_bytes(const struct gated_file *file, uint64_t offset_bytes, uint64_t bytes)
+/* @bytes: at most SEEN_BYTES */
+static uint64_t cached_bytes_here(
+	const struct gated_file *file, uint64_t offset_bytes, uint64_t bytes)
 {
 	const uint64_t lead_bytes = offset_bytes % PAGE_BYTES;
-	const uint64_t seen_bytes = least(lead_bytes + bytes, (uint64_t)SEEN_PAGES * PAGE_BYTES);
+	const uint64_t seen_bytes = lead_bytes + bytes;
 	unsigned char is_cached[SEEN_PAGES];
 	uint64_t pages = 0;
 	void *seen = mmap(NULL, seen_bytes, PROT_NONE, MAP_SHARED, file->fd,
@@ -159,6 +157,22 @@ static uint64_t cached_bytes(const struct gated_file *file, uint64_t offset_byte
 			pages++;
 	munmap(seen, seen_bytes);
 	return pages ? least(pages * PAGE_BYTES - lead_bytes, bytes) : 0;
+}
+
+/*
+ * How much of a part of the file the page cache has, from the part's start on. A read that must not wait (RWF_NOWAIT) tells, too, but
+ * has the kernel start the I/O that it would wait for.
+ */
+static uint64_t cached_bytes(const struct gated_file *file, uint64_t offset_bytes, uint64_t bytes)
+{
+	uint64_t cached = 0, looked_at, found;
+
+	do {
+		looked_at = least(bytes - cached, SEEN_BYTES);
+		found = cached_bytes_here(file, offset_bytes + cached, looked_at);
+		cached += found;
+	} while (found == looked_at && cached < bytes);
+	return cached;
 }
 
 /* How much of it the device has to read. */
@@ -215,8 +229,7 @@ static ssize_t transfer_pieces(const struct gated_file *file, const struct gated
 ssize_t gated_file_read(const struct gated_file *file, const struct gated_transfer *transfer)
 {
 	if (transfer->segment_count == 1)
-		return transfer_pieces(
-			file, transfer, least(bytes_max(file, GATE_READ), SEEN_BYTES), read_piece);
+		return transfer_pieces(file, transfer, bytes_max(file, GATE_READ), read_piece);
 	return read_piece(file, transfer);
 }
 

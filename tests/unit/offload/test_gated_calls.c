@@ -206,6 +206,19 @@ static void what_is_cached_is_read_for_nothing(void **state)
 	assert_cost(0, 0, 0);
 }
 
+static void much_that_is_cached_is_read_for_nothing(void **state)
+{
+	struct iovec segments[2];
+
+	begin(&best_effort, 0);
+	segments[0] = segments[1] = (struct iovec){buffer, 1 << 20};
+	assert_int_equal(writev(fd, segments, 2), 2 << 20);
+	ask_from_now_on();
+	assert_int_equal(preadv(fd, segments, 2, 0), 2 << 20);
+	assert_int_equal(preadv(fd, segments, 2, 10), (2 << 20) - 10);
+	assert_cost(0, 0, 0);
+}
+
 static void what_is_not_cached_is_a_read(void **state)
 {
 	struct iovec segments[2];
@@ -324,6 +337,7 @@ int main(void)
 		TEST(writing_back_a_range_pays_for_it),
 		TEST(writes_that_are_durable_at_once_are_flushes),
 		TEST(what_is_cached_is_read_for_nothing),
+		TEST(much_that_is_cached_is_read_for_nothing),
 		TEST(what_is_not_cached_is_a_read),
 		TEST(reading_ahead_is_reading),
 		TEST(what_is_no_file_does_not_ask),
