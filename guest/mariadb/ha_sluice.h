@@ -134,6 +134,7 @@ private:
 	int scan_on(bool is_backward);
 	bool may_read_ahead(uint index) const;
 	int read_ahead(uint index, const bounds &range);
+	bool is_read_ahead(uint index, const bounds &range) const;
 	bool take_read_ahead(const bounds &range);
 	int find_primary(const std::string &key, uchar *buffer);
 	bool is_whole_primary(key_part_map parts) const;

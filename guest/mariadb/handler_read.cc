@@ -144,11 +144,15 @@ int ha_sluice::read_ahead(uint index, const bounds &range)
 	return error;
 }
 
+bool ha_sluice::is_read_ahead(uint index, const bounds &range) const
+{
+	return is_ahead && scan_index == index && scan_bounds == range;
+}
+
 /* Returns whether the scan of this range has begun by that. */
 bool ha_sluice::take_read_ahead(const bounds &range)
 {
-	if (!is_ahead || scan_index != active_index || !(scan_bounds == range) ||
-		(writes && *writes != writes_seen) || lock_flags)
+	if (!is_read_ahead(active_index, range) || (writes && *writes != writes_seen) || lock_flags)
 		return false;
 	is_scan_begun = true;
 	is_ahead = is_alone = is_scan_backward = false;

@@ -90,7 +90,7 @@ ha_rows ha_sluice::records_in_range(
 		return 1;
 	if (session_ask(session, share) || (may_read_ahead(index) && read_ahead(index, range)))
 		return HA_POS_ERROR;
-	if (is_ahead && cursor.is_end && scan_index == index && scan_bounds == range)
+	if (is_read_ahead(index, range) && cursor.is_end)
 		return std::max<uint64_t>(1, cursor.left);
 	if (failed(store_client_count(session->client, &handle, space_of(index),
 		    store_bytes_of(range.lower), store_bytes_of(range.upper), range_rows_max,
