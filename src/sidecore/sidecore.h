@@ -13,7 +13,8 @@
  * a little longer would have paid, and doubles the window; one long after halves it. With a single
  * usable CPU, where polling only keeps the guest from running, the window is always 0.
  *
- * The only system call is io_uring's: doorbells are multishot polls, calls into guests are writes.
+ * The only system call is io_uring's: doorbells are multishot polls, calls into guests are writes. But for rounds without work while
+ * there are helpers, which yield.
  */
 #ifndef SLUICE_SIDECORE_SIDECORE_H
 #define SLUICE_SIDECORE_SIDECORE_H

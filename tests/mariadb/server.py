@@ -133,7 +133,9 @@ class Module:
         give_to_user(self.path("store"))
         os.chmod(self.directory, 0o755)
         self.channel, self.control = self.path("store.sock"), self.path("control.sock")
-        core = (f"    cpu: {max(os.sched_getaffinity(0))}\n" if is_pinned else "") + (f"    poll: {poll}\n" if is_pinned and poll else "")
+        core = f"    cpu: {max(os.sched_getaffinity(0))}\n" if is_pinned else ""
+        if is_pinned and poll:
+            core += f"    poll: {poll}\n"
         with open(self.path("sluice.yaml"), "w") as file:
             file.write("modules:\n"
                        f"  - name: store\n    module: {STORE}\n    directory: {self.path('store')}\n"
