@@ -126,10 +126,12 @@ void plug_in(void)
 	close(memory);
 	machine.is_ending = 0;
 	assert_int_equal(pthread_create(&machine.thread, NULL, be_kvm, NULL), 0);
+	machine.is_plugged_in = true;
 }
 
 void pull_out(void)
 {
+	machine.is_plugged_in = false;
 	__atomic_store_n(&machine.is_ending, 1, __ATOMIC_RELAXED);
 	pthread_join(machine.thread, NULL);
 	close(machine.socket);
@@ -174,6 +176,8 @@ int set_up(void **state)
 
 int tear_down(void **state)
 {
+	if (machine.is_plugged_in)
+		pull_out(); /* the test has failed, and the thread looks at what goes now */
 	munmap((uint8_t *)machine.doorbell_register - REGISTERS_AT -
 			SLUICE_CHANNEL_PCI_DOORBELL_OFFSET,
 		4096);

@@ -17,6 +17,7 @@
 struct played_machine {
 	int socket, doorbell;
 	uint32_t *doorbell_register;
+	bool is_plugged_in;
 	pthread_t thread;
 	uint32_t is_ending;
 	uint32_t last_value; /* that was written to the register */

@@ -6,11 +6,25 @@
 #include "../open_descriptors.h"
 #include "played_machine.h"
 
+static struct channel_machine shared;
+
+static bool is_shared(void)
+{
+	shared = channel_server_share_machine(host.server);
+	return shared.socket >= 0;
+}
+
+/* The machine has been welcomed a little before it is the host's. */
+static struct channel_machine share_machine(void)
+{
+	assert_true(eventually(is_shared));
+	return shared;
+}
+
 /* As a process does that leaves them to its successor. */
 static void restart_host_with_machine(void)
 {
-	host.config.machine = channel_server_share_machine(host.server);
-	assert_true(host.config.machine.socket >= 0);
+	host.config.machine = share_machine();
 	echo_host_stop(&host);
 }
 
@@ -53,7 +67,7 @@ static void machine_is_hung_up_on_whoever_has_copies(void **state)
 	struct channel_machine copies;
 
 	expect_welcome(socket, &memory, &doorbell);
-	copies = channel_server_share_machine(host.server);
+	copies = share_machine();
 	assert_int_equal(write(socket, "hello", 5), 5);
 	assert_true(is_hung_up(socket));
 	close(copies.socket);
