@@ -58,6 +58,7 @@ static void doorbell_rang(struct sidecore_operation *operation, int result, unsi
 		counter_add(&doorbell->sidecore->counters.kicks_received, !doorbell->is_hosts);
 		if (doorbell->rang)
 			doorbell->rang(doorbell);
+		sidecore_adapt_window(doorbell->sidecore);
 		sidecore_wake_poller(doorbell->sidecore, doorbell->poller);
 	}
 	if (has_ended)

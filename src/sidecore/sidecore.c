@@ -10,118 +10,7 @@
 
 #define COMPLETIONS_PER_ROUND 128u
 #define MESSAGES_PER_ROUND 16u
-#define BATCH_MAX 4u	      /* of what waits for a device; saves most of the system calls' cost */
-#define WINDOW_NS_FIRST 4000u /* where a window that was 0 starts to grow */
-
-/* ---- pollers ---- */
-
-static struct poller_list *list_of(struct sidecore *sidecore, const struct poller *poller)
-{
-	return poller->is_bulk ? &sidecore->bulk : &sidecore->active;
-}
-
-static void activate(struct sidecore *sidecore, struct poller *poller)
-{
-	poller->is_active = true;
-	poller->worked_at_ns = clock_now_ns();
-	TAILQ_INSERT_TAIL(list_of(sidecore, poller), poller, link);
-}
-
-static void deactivate(struct sidecore *sidecore, struct poller *poller)
-{
-	if (sidecore->next_poller == poller)
-		sidecore->next_poller = TAILQ_NEXT(poller, link);
-	TAILQ_REMOVE(list_of(sidecore, poller), poller, link);
-	poller->is_active = false;
-}
-
-void sidecore_add_poller(struct sidecore *sidecore, struct poller *poller)
-{
-	poller->is_added = true;
-	poller->window_ns = sidecore->config.poll_ns_max;
-	activate(sidecore, poller);
-}
-
-void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller)
-{
-	if (poller->is_active)
-		deactivate(sidecore, poller);
-	poller->is_added = false;
-}
-
-/* A kick soon after parking says that a longer window would have saved it; one long after, the reverse. */
-static void adapt_window(const struct sidecore *sidecore, struct poller *poller, uint64_t now_ns)
-{
-	uint64_t parked_ns = now_ns - poller->parked_at_ns;
-
-	if (parked_ns > sidecore->config.poll_ns_max) {
-		poller->window_ns /= 2;
-		return;
-	}
-	poller->window_ns = poller->window_ns ? 2 * poller->window_ns : WINDOW_NS_FIRST;
-	if (poller->window_ns > sidecore->config.poll_ns_max)
-		poller->window_ns = sidecore->config.poll_ns_max;
-}
-
-void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller)
-{
-	if (!poller->is_added || poller->is_active)
-		return;
-	activate(sidecore, poller);
-	adapt_window(sidecore, poller, poller->worked_at_ns);
-	poller->disarm(poller);
-}
-
-static void park(struct sidecore *sidecore, struct poller *poller, uint64_t now_ns)
-{
-	if (poller->arm(poller)) {
-		poller->disarm(poller);
-		return;
-	}
-	poller->parked_at_ns = now_ns;
-	deactivate(sidecore, poller);
-}
-
-static bool run_poller(struct sidecore *sidecore, struct poller *poller, uint64_t now_ns)
-{
-	if (poller->poll(poller, now_ns)) {
-		poller->worked_at_ns = now_ns;
-		return true;
-	}
-	if (poller->is_active && now_ns - poller->worked_at_ns >= poller->window_ns)
-		park(sidecore, poller, now_ns);
-	return false;
-}
-
-/* Up to the first that works; its turn comes again after all others'. */
-static bool run_bulk_pollers(struct sidecore *sidecore, uint64_t now_ns)
-{
-	struct poller *poller = TAILQ_FIRST(&sidecore->bulk);
-
-	for (; poller; poller = sidecore->next_poller) {
-		sidecore->next_poller = TAILQ_NEXT(poller, link);
-		if (!run_poller(sidecore, poller, now_ns))
-			continue;
-		if (poller->is_active) {
-			TAILQ_REMOVE(&sidecore->bulk, poller, link);
-			TAILQ_INSERT_TAIL(&sidecore->bulk, poller, link);
-		}
-		return true;
-	}
-	return false;
-}
-
-static bool run_pollers(struct sidecore *sidecore, uint64_t now_ns)
-{
-	struct poller *poller = TAILQ_FIRST(&sidecore->active);
-	bool found_work = false;
-
-	for (; poller; poller = sidecore->next_poller) {
-		sidecore->next_poller = TAILQ_NEXT(poller, link);
-		found_work |= run_poller(sidecore, poller, now_ns);
-	}
-	return run_bulk_pollers(sidecore, now_ns) || found_work;
-}
+#define BATCH_MAX 4u /* of what waits for a device; saves most of the system calls' cost */
 
 /* ---- the kernel's completions ---- */
 
@@ -203,15 +92,30 @@ void sidecore_cancel_timer(struct sidecore *sidecore, struct timer *timer)
 
 /* ---- a round, and the sleep between rounds ---- */
 
+void sidecore_set_up_loop(struct sidecore *sidecore, const struct sidecore_config *config)
+{
+	sidecore->config = *config;
+	sidecore->window_ns = config->poll_ns_max;
+	TAILQ_INIT(&sidecore->active);
+	TAILQ_INIT(&sidecore->bulk);
+	TAILQ_INIT(&sidecore->resting);
+	TAILQ_INIT(&sidecore->offered);
+	message_ring_init(&sidecore->messages);
+}
+
 bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns)
 {
-	/* Pollers come last: what completions have finished, they give back in the same round. */
-	bool found_work = reap_completions(sidecore) > 0;
+	bool found_work;
 
+	sidecore->round_ns = now_ns;
+	found_work = reap_completions(sidecore) > 0;
 	if (timer_heap_next_ns(&sidecore->timers) <= now_ns)
 		found_work |= timer_heap_run(&sidecore->timers, now_ns) > 0;
 	found_work |= receive_messages(sidecore) > 0;
-	found_work |= run_pollers(sidecore, now_ns);
+	if (found_work)
+		sidecore_stay_awake(sidecore);
+	/* Pollers come last: what completions have finished, they give back in the same round. */
+	found_work |= sidecore_run_pollers(sidecore);
 	/* There is a next round only while somebody polls. */
 	sidecore_settle_calls(sidecore, !sidecore_has_pollers(sidecore));
 	if (io_uring_sq_ready(&sidecore->ring))

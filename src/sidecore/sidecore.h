@@ -3,15 +3,14 @@
  *
  * Theory of operation. The thread owns everything that is attached to it, so nothing it touches
  * needs a lock. It runs a loop over its *active* pollers (a poller is a source of work: a
- * virtqueue), its io_uring's completions, its timers and its message ring. A poller that has found
- * nothing for its own poll window publishes "please notify" (`arm`), looks once more, and is
- * *parked*; its doorbell makes it active again. When no poller is active the thread sleeps in
- * io_uring until a doorbell, a completion, a timer or a message. So a busy virtqueue takes no
- * exits, an idle one costs nothing, and ten thousand idle disks do not slow down a busy one.
+ * virtqueue), its io_uring's completions, its timers and its message ring. When it has found nothing for
+ * its poll window, each poller publishes "please notify" (`arm`), is looked at once more, and rests; with none
+ * active the thread sleeps in io_uring until a doorbell, a completion, a timer or a message. One that has had nothing to do for many
+ * windows is parked until its own doorbell rings. So a busy virtqueue takes no exits, an idle one costs nothing, and ten
+ * thousand idle disks do not slow down a busy one.
  *
- * The poll window adapts, like KVM's halt polling: a doorbell soon after parking says that polling
- * a little longer would have paid, and doubles the window; one long after halves it. With a single
- * usable CPU, where polling only keeps the guest from running, the window is always 0.
+ * The poll window adapts, like KVM's halt polling (polling.c). With a single usable CPU, where polling only keeps the
+ * guest from running, it is always 0.
  *
  * The only system call is io_uring's: doorbells are multishot polls, calls into guests are writes. But for rounds without work while
  * there are helpers, which yield.
@@ -86,6 +85,13 @@ const struct sidecore_config *sidecore_config(const struct sidecore *sidecore);
 
 /* ---- On the sidecore's own thread ---- */
 
+enum poller_state {
+	POLLER_REMOVED,
+	POLLER_PARKED,	/* armed: looked at again when it is woken */
+	POLLER_RESTING, /* armed, while the sidecore sleeps: looked at again when that wakes, too */
+	POLLER_ACTIVE,
+};
+
 /* A source of work. Embed it; the callbacks get it back. */
 struct poller {
 	/* Do what there is to do (bounded, so that others get their turn); return how much was done. */
@@ -102,11 +108,8 @@ struct poller {
 
 	/* Kept by the sidecore. */
 	TAILQ_ENTRY(poller) link;
-	uint64_t worked_at_ns; /* when it last found work */
-	uint64_t parked_at_ns;
-	uint64_t window_ns;
-	bool is_active;
-	bool is_added;
+	uint64_t worked_at_ns; /* when it last found work, or was woken */
+	enum poller_state state;
 };
 
 /* Attach a poller; it starts active. */

@@ -17,12 +17,17 @@ TAILQ_HEAD(caller_list, caller);
 struct sidecore {
 	struct io_uring ring;
 	struct poller_list active;
-	struct poller_list bulk;    /* those active ones that take turns, the next one first */
+	struct poller_list bulk; /* those active ones that take turns, the next one first */
+	struct poller_list
+		resting; /* those not looked at while the sidecore sleeps, but again when it wakes */
 	struct poller *next_poller; /* of the round in progress; removal must skip over it */
 	struct caller_list offered; /* calls */
 	struct timer_heap timers;
 	struct sidecore_config config;
 	struct sidecore_counters counters;
+	uint64_t round_ns;			/* when the round in progress began */
+	uint64_t worked_at_ns;			/* the last round that found work */
+	uint64_t window_ns;			/* without work after which pollers are parked */
 	unsigned helpers;			/* threads that work for it */
 	unsigned device_operations;		/* told to sidecore_feed_device, not completed */
 	struct sidecore_operation cancellation; /* of any operation; any number in flight */
@@ -53,6 +58,18 @@ static inline bool sidecore_has_pollers(const struct sidecore *sidecore)
 {
 	return !TAILQ_EMPTY(&sidecore->active) || !TAILQ_EMPTY(&sidecore->bulk);
 }
+
+/* Begin with nothing attached; the loop's part of starting a sidecore. @config: copied */
+void sidecore_set_up_loop(struct sidecore *sidecore, const struct sidecore_config *config);
+
+/* Look at those pollers that are active, and park those that have found nothing for long enough. Returns whether there was work. */
+bool sidecore_run_pollers(struct sidecore *sidecore);
+
+/* This round has found work: for the window's time pollers stay active, and those that rest are, too. */
+void sidecore_stay_awake(struct sidecore *sidecore);
+
+/* To be called when a doorbell rang, before its poller is woken. */
+void sidecore_adapt_window(struct sidecore *sidecore);
 
 /* Sleep until there is something to do; to be called when no poller is active. */
 void sidecore_sleep(struct sidecore *sidecore);

@@ -117,14 +117,12 @@ static int start_thread(struct sidecore *sidecore, struct error *error)
 
 static void set_up(struct sidecore *sidecore, const struct sidecore_config *config)
 {
-	memset(sidecore, 0, sizeof *sidecore);
-	sidecore->config = *config;
+	struct sidecore_config possible = *config;
+
 	if (cpu_usable_count() == 1)
-		sidecore->config.poll_ns_max = 0;
-	TAILQ_INIT(&sidecore->active);
-	TAILQ_INIT(&sidecore->bulk);
-	TAILQ_INIT(&sidecore->offered);
-	message_ring_init(&sidecore->messages);
+		possible.poll_ns_max = 0;
+	memset(sidecore, 0, sizeof *sidecore);
+	sidecore_set_up_loop(sidecore, &possible);
 	sem_init(&sidecore->started, 0, 0);
 }
 

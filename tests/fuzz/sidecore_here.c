@@ -22,11 +22,7 @@ int sidecore_start(
 	struct io_uring_params parameters = {
 		.flags = IORING_SETUP_CQSIZE, .cq_entries = 4 * SIDECORE_RING_ENTRIES};
 
-	here.config = *config;
-	TAILQ_INIT(&here.active);
-	TAILQ_INIT(&here.bulk);
-	TAILQ_INIT(&here.offered);
-	message_ring_init(&here.messages);
+	sidecore_set_up_loop(&here, config);
 	if (timer_heap_init(&here.timers, SIDECORE_TIMERS_MAX))
 		return -ENOMEM;
 	*sidecore = &here;

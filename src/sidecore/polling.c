@@ -1,0 +1,147 @@
+/*
+ * Which pollers are looked at, and for how long.
+ *
+ * Theory of operation. The window belongs to the core, since what polling costs is the core's time, however many it looks at: it ends when
+ * no round has found work for that long. Then all pollers are armed, and rest. A doorbell that rings soon after says that a longer window
+ * would have spared it, and doubles the window; one that rings late halves it. Whatever wakes the core, a completion as well as a
+ * doorbell, has it look at all that rest again, for who has been answered asks again: so of many that have a moderate amount of work each,
+ * which together keep the core awake, none has to ring.
+ *
+ * What makes rounds long is how many are looked at. So one that has found nothing for as long as many windows is armed and parked by itself,
+ * and looked at when its own doorbell has rung.
+ */
+#include "sidecore/sidecore_private.h"
+
+#define WINDOW_NS_FIRST 4000u /* where a window that was 0 starts to grow */
+#define IDLE_WINDOWS 16u      /* without work, at their longest, after which a poller is parked */
+
+static struct poller_list *list_of(struct sidecore *sidecore, const struct poller *poller)
+{
+	if (poller->state == POLLER_RESTING)
+		return &sidecore->resting;
+	return poller->is_bulk ? &sidecore->bulk : &sidecore->active;
+}
+
+static void move(struct sidecore *sidecore, struct poller *poller, enum poller_state state)
+{
+	if (sidecore->next_poller == poller)
+		sidecore->next_poller = TAILQ_NEXT(poller, link);
+	if (poller->state >= POLLER_RESTING)
+		TAILQ_REMOVE(list_of(sidecore, poller), poller, link);
+	poller->state = state;
+	if (state >= POLLER_RESTING)
+		TAILQ_INSERT_TAIL(list_of(sidecore, poller), poller, link);
+}
+
+void sidecore_add_poller(struct sidecore *sidecore, struct poller *poller)
+{
+	poller->worked_at_ns = sidecore->worked_at_ns = sidecore->round_ns;
+	move(sidecore, poller, POLLER_ACTIVE);
+}
+
+void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller)
+{
+	move(sidecore, poller, POLLER_REMOVED);
+}
+
+void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller)
+{
+	if (poller->state == POLLER_REMOVED || poller->state == POLLER_ACTIVE)
+		return;
+	poller->worked_at_ns = sidecore->round_ns;
+	move(sidecore, poller, POLLER_ACTIVE);
+	poller->disarm(poller);
+}
+
+static bool is_idle(const struct sidecore *sidecore, const struct poller *poller)
+{
+	return sidecore->round_ns - poller->worked_at_ns >=
+	       IDLE_WINDOWS * sidecore->config.poll_ns_max;
+}
+
+/* There is work, and more may follow: look at all that had some lately. */
+void sidecore_stay_awake(struct sidecore *sidecore)
+{
+	struct poller *next;
+
+	sidecore->worked_at_ns = sidecore->round_ns;
+	if (sidecore->window_ns == 0)
+		return;
+	for (struct poller *poller = TAILQ_FIRST(&sidecore->resting); poller; poller = next) {
+		next = TAILQ_NEXT(poller, link);
+		if (is_idle(sidecore, poller)) {
+			move(sidecore, poller, POLLER_PARKED);
+			continue;
+		}
+		move(sidecore, poller, POLLER_ACTIVE);
+		poller->disarm(poller);
+	}
+}
+
+static void park(struct sidecore *sidecore, struct poller *poller)
+{
+	const bool is_for_long = is_idle(sidecore, poller) || sidecore->window_ns == 0;
+
+	if (poller->arm(poller))
+		poller->disarm(poller);
+	else
+		move(sidecore, poller, is_for_long ? POLLER_PARKED : POLLER_RESTING);
+}
+
+static bool run_poller(struct sidecore *sidecore, struct poller *poller)
+{
+	if (poller->poll(poller, sidecore->round_ns)) {
+		poller->worked_at_ns = sidecore->round_ns;
+		sidecore_stay_awake(sidecore);
+		return true;
+	}
+	if (poller->state == POLLER_ACTIVE &&
+		(is_idle(sidecore, poller) ||
+			sidecore->round_ns - sidecore->worked_at_ns >= sidecore->window_ns))
+		park(sidecore, poller);
+	return false;
+}
+
+/* A doorbell soon after the last work says that a longer window would have spared it; one long after, the reverse. */
+void sidecore_adapt_window(struct sidecore *sidecore)
+{
+	const uint64_t max_ns = sidecore->config.poll_ns_max;
+	const uint64_t longer_ns = sidecore->window_ns ? 2 * sidecore->window_ns : WINDOW_NS_FIRST;
+
+	if (sidecore_has_pollers(sidecore))
+		return;
+	if (sidecore->round_ns - sidecore->worked_at_ns > max_ns)
+		sidecore->window_ns /= 2;
+	else
+		sidecore->window_ns = longer_ns < max_ns ? longer_ns : max_ns;
+}
+
+/* Up to the first that works; its turn comes again after all others'. */
+static bool run_bulk_pollers(struct sidecore *sidecore)
+{
+	struct poller *poller = TAILQ_FIRST(&sidecore->bulk);
+
+	for (; poller; poller = sidecore->next_poller) {
+		sidecore->next_poller = TAILQ_NEXT(poller, link);
+		if (!run_poller(sidecore, poller))
+			continue;
+		if (poller->state == POLLER_ACTIVE) {
+			TAILQ_REMOVE(&sidecore->bulk, poller, link);
+			TAILQ_INSERT_TAIL(&sidecore->bulk, poller, link);
+		}
+		return true;
+	}
+	return false;
+}
+
+bool sidecore_run_pollers(struct sidecore *sidecore)
+{
+	struct poller *poller = TAILQ_FIRST(&sidecore->active);
+	bool found_work = false;
+
+	for (; poller; poller = sidecore->next_poller) {
+		sidecore->next_poller = TAILQ_NEXT(poller, link);
+		found_work |= run_poller(sidecore, poller);
+	}
+	return run_bulk_pollers(sidecore) || found_work;
+}
