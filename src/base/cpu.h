@@ -5,6 +5,9 @@
 /* CPUs that the calling thread may run on; at least 1. */
 unsigned cpu_usable_count(void);
 
+/* CPUs that it could be kept to by `cpu_pin_thread`, whatever it is kept to now; at least 1. */
+unsigned cpu_allowed_count(void);
+
 /*
  * Keep the calling thread on one CPU.
  *

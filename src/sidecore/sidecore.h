@@ -9,7 +9,7 @@
  * windows is parked until its own doorbell rings. So a busy virtqueue takes no exits, an idle one costs nothing, and ten
  * thousand idle disks do not slow down a busy one.
  *
- * The poll window adapts, like KVM's halt polling (polling.c). With a single usable CPU, where polling only keeps the
+ * The poll window adapts, like KVM's halt polling (polling.c). On a single CPU, where polling only keeps the
  * guest from running, it is always 0.
  *
  * The only system call is io_uring's: doorbells are multishot polls, calls into guests are writes. But for rounds without work while

@@ -115,11 +115,17 @@ static int start_thread(struct sidecore *sidecore, struct error *error)
 	return sidecore->start_result;
 }
 
+/* One that has its CPU by name polls there, wherever else the process may run: whoever keeps it to some CPUs keeps guests to others. */
+static bool leaves_guests_a_cpu(const struct sidecore_config *config)
+{
+	return (config->cpu == SIDECORE_NOT_PINNED ? cpu_usable_count() : cpu_allowed_count()) > 1;
+}
+
 static void set_up(struct sidecore *sidecore, const struct sidecore_config *config)
 {
 	struct sidecore_config possible = *config;
 
-	if (cpu_usable_count() == 1)
+	if (!leaves_guests_a_cpu(config))
 		possible.poll_ns_max = 0;
 	memset(sidecore, 0, sizeof *sidecore);
 	sidecore_set_up_loop(sidecore, &possible);

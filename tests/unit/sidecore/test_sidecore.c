@@ -1,6 +1,7 @@
 #include "../cmocka_all.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -297,6 +298,33 @@ static void timer_wakes_a_sleeping_sidecore(void **state)
 	assert_true(eventually(has_expired));
 }
 
+/* Of a sidecore that is started by a thread that may run on one CPU only. */
+static uint64_t poll_ns_of_one_on(int cpu)
+{
+	const struct sidecore_config config = {.name = "other", .cpu = cpu, .poll_ns_max = 20000};
+	struct sidecore *other;
+	cpu_set_t before, one;
+	uint64_t poll_ns_max;
+
+	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+	assert_int_equal(sidecore_start(&config, &other, NULL), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+	poll_ns_max = sidecore_config(other)->poll_ns_max;
+	sidecore_stop(other);
+	return poll_ns_max;
+}
+
+static void one_cpu_is_no_place_to_poll_unless_it_was_named(void **state)
+{
+	if (cpu_allowed_count() == 1)
+		skip();
+	assert_int_equal(poll_ns_of_one_on(SIDECORE_NOT_PINNED), 0);
+	assert_int_equal(poll_ns_of_one_on(sched_getcpu()), 20000);
+}
+
 static void impossible_cpu_is_refused_with_the_reason(void **state)
 {
 	const struct sidecore_config config = {.name = "x", .cpu = 1000};
@@ -433,6 +461,7 @@ int main(void)
 		SIDECORE_TEST(call_that_was_offered_goes_to_the_old_descriptor),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),
+		cmocka_unit_test(one_cpu_is_no_place_to_poll_unless_it_was_named),
 		cmocka_unit_test(impossible_cpu_is_refused_with_the_reason),
 		SIDECORE_TEST(batches_for_a_device_that_has_little_to_do_are_small),
 	};
