@@ -249,10 +249,13 @@ static bool split_enable_kicks(struct virtqueue *queue)
 	       queue->next_available;
 }
 
-/* With event indexes, an event that lies behind never comes, so nothing needs to be written. */
+/* With event indexes: an event that lies behind never comes. */
 static void split_disable_kicks(struct virtqueue *queue)
 {
-	if (!queue->has_event_index)
+	if (queue->has_event_index)
+		__atomic_store_n(available_event(queue), (uint16_t)(queue->next_available - 1),
+			__ATOMIC_RELAXED);
+	else
 		__atomic_store_n(
 			&queue->split.used->flags, VRING_USED_F_NO_NOTIFY, __ATOMIC_RELAXED);
 }

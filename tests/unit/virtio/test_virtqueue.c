@@ -71,6 +71,15 @@ static void notifications(bool is_packed, bool has_event_index)
 	virtqueue_disable_kicks(&pair.device);
 	for (unsigned round = 0; round < 100; round++) {
 		assert_false(virtqueue_enable_kicks(&pair.device));
+		virtqueue_disable_kicks(&pair.device);
+		pair_add(&pair, round);
+		assert_false(driver_ring_publish(&pair.driver));
+		assert_true(virtqueue_enable_kicks(&pair.device));
+		assert_int_equal(virtqueue_pop(&pair.device, &chains[0]), 1);
+		virtqueue_push(&pair.device, &chains[0], 0);
+		virtqueue_publish(&pair.device);
+		assert_int_equal(driver_ring_poll(&pair.driver, &done, 1), 1);
+		assert_false(virtqueue_enable_kicks(&pair.device));
 		pair_add(&pair, round);
 		assert_true(driver_ring_publish(&pair.driver));
 		virtqueue_disable_kicks(&pair.device);
