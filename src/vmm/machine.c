@@ -134,10 +134,11 @@ static void destroy_vm(struct machine *machine)
 /* Would the hypervisor core's thread and this vCPU's keep each other from running? */
 static bool is_core_shared(const struct machine_config *config, unsigned vcpu)
 {
-	int cpu = config->vcpu_cpus[vcpu];
+	const int guests = config->vcpu_cpus[vcpu], hypervisors = config->hypervisor_core.cpu;
 
-	return cpu_usable_count() == 1 ||
-	       (cpu != SIDECORE_NOT_PINNED && cpu == config->hypervisor_core.cpu);
+	if (guests != SIDECORE_NOT_PINNED && hypervisors != SIDECORE_NOT_PINNED)
+		return guests == hypervisors;
+	return cpu_usable_count() == 1;
 }
 
 struct sidecore_config machine_hypervisor_core(const struct machine_config *config)
