@@ -246,6 +246,15 @@ static void come(struct attacker *attacker)
 	store_client_set_lock_timeout(attacker->client, LOCK_TIMEOUT_MS);
 }
 
+/* Says so when it is the first. */
+static void count_step(void)
+{
+	if (__atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED) == 0) {
+		puts("attacking");
+		fflush(stdout);
+	}
+}
+
 static void *attack_for_ever(void *argument)
 {
 	struct attacker *attacker = argument;
@@ -253,8 +262,8 @@ static void *attack_for_ever(void *argument)
 	for (;;) {
 		come(attacker);
 		while (attack->step(attacker) == 0)
-			__atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_add(&steps, 1, __ATOMIC_RELAXED);
+			count_step();
+		count_step();
 		store_client_close(attacker->client);
 	}
 	return NULL;
@@ -274,18 +283,29 @@ static int make_table(struct attacker *attacker)
 	return result == 0 ? store_client_commit(attacker->client, true) : result;
 }
 
+/* Other attackers make it, too, and the module may crash meanwhile. */
+static void make_table_whoever_disturbs(struct attacker *attacker)
+{
+	int result;
+
+	do {
+		come(attacker);
+		result = make_table(attacker);
+		store_client_close(attacker->client);
+	} while (result != STORE_OK);
+}
+
 static int begin(const char *where)
 {
 	static struct attacker attackers[ATTACKERS];
 	char message[256];
 	pthread_t thread;
-	int result = channel_open(where, &channel, message, sizeof message);
+	int result = 0;
 
-	if (result < 0)
-		return result;
-	come(&attackers[0]);
-	result = make_table(&attackers[0]);
-	store_client_close(attackers[0].client);
+	/* The module may be between two lives here, too. */
+	while (channel_open(where, &channel, message, sizeof message) < 0)
+		usleep(10000);
+	make_table_whoever_disturbs(&attackers[0]);
 	for (unsigned i = 0; i < ATTACKERS && result == 0; i++) {
 		attackers[i].random = i;
 		result = pthread_create(&thread, NULL, attack_for_ever, &attackers[i]);
