@@ -5,7 +5,7 @@
 /* CPUs that the calling thread may run on; at least 1. */
 unsigned cpu_usable_count(void);
 
-/* CPUs that it could be kept to by `cpu_pin_thread`, whatever it is kept to now; at least 1. */
+/* CPUs that it could be kept to by `cpu_pin_thread`, whatever it is kept to now, and may be kept to for a moment; at least 1. */
 unsigned cpu_allowed_count(void);
 
 /*

@@ -46,9 +46,9 @@ void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller)
 
 void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller)
 {
+	poller->worked_at_ns = sidecore->round_ns;
 	if (poller->state == POLLER_REMOVED || poller->state == POLLER_ACTIVE)
 		return;
-	poller->worked_at_ns = sidecore->round_ns;
 	move(sidecore, poller, POLLER_ACTIVE);
 	poller->disarm(poller);
 }
@@ -78,14 +78,31 @@ void sidecore_stay_awake(struct sidecore *sidecore)
 	}
 }
 
-static void park(struct sidecore *sidecore, struct poller *poller)
+/* Unless there is work after all. */
+static void lay_down(struct sidecore *sidecore, struct poller *poller, enum poller_state state)
 {
-	const bool is_for_long = is_idle(sidecore, poller) || sidecore->window_ns == 0;
-
 	if (poller->arm(poller))
 		poller->disarm(poller);
 	else
-		move(sidecore, poller, is_for_long ? POLLER_PARKED : POLLER_RESTING);
+		move(sidecore, poller, state);
+}
+
+static void rest_all(struct sidecore *sidecore, struct poller_list *list)
+{
+	struct poller *next;
+
+	for (struct poller *poller = TAILQ_FIRST(list); poller; poller = next) {
+		next = TAILQ_NEXT(poller, link);
+		lay_down(sidecore, poller, POLLER_RESTING);
+	}
+}
+
+void sidecore_rest(struct sidecore *sidecore)
+{
+	if (sidecore->round_ns - sidecore->worked_at_ns < sidecore->window_ns)
+		return;
+	rest_all(sidecore, &sidecore->active);
+	rest_all(sidecore, &sidecore->bulk);
 }
 
 static bool run_poller(struct sidecore *sidecore, struct poller *poller)
@@ -95,24 +112,26 @@ static bool run_poller(struct sidecore *sidecore, struct poller *poller)
 		sidecore_stay_awake(sidecore);
 		return true;
 	}
-	if (poller->state == POLLER_ACTIVE &&
-		(is_idle(sidecore, poller) ||
-			sidecore->round_ns - sidecore->worked_at_ns >= sidecore->window_ns))
-		park(sidecore, poller);
+	if (poller->state == POLLER_ACTIVE && is_idle(sidecore, poller))
+		lay_down(sidecore, poller, POLLER_PARKED);
 	return false;
 }
 
-/* A doorbell soon after the last work says that a longer window would have spared it; one long after, the reverse. */
+/*
+ * A doorbell soon after the last work says that a longer window would have spared it; one long after, the reverse. In between the
+ * longest would have missed it by little: whoever rings at about that pace is not to have it grow and shrink by turns.
+ */
 void sidecore_adapt_window(struct sidecore *sidecore)
 {
 	const uint64_t max_ns = sidecore->config.poll_ns_max;
+	const uint64_t quiet_ns = sidecore->round_ns - sidecore->worked_at_ns;
 	const uint64_t longer_ns = sidecore->window_ns ? 2 * sidecore->window_ns : WINDOW_NS_FIRST;
 
 	if (sidecore_has_pollers(sidecore))
 		return;
-	if (sidecore->round_ns - sidecore->worked_at_ns > max_ns)
+	if (quiet_ns > 2 * max_ns)
 		sidecore->window_ns /= 2;
-	else
+	else if (quiet_ns <= max_ns)
 		sidecore->window_ns = longer_ns < max_ns ? longer_ns : max_ns;
 }
 

@@ -116,6 +116,8 @@ bool sidecore_round(struct sidecore *sidecore, uint64_t now_ns)
 		sidecore_stay_awake(sidecore);
 	/* Pollers come last: what completions have finished, they give back in the same round. */
 	found_work |= sidecore_run_pollers(sidecore);
+	if (!found_work)
+		sidecore_rest(sidecore);
 	/* There is a next round only while somebody polls. */
 	sidecore_settle_calls(sidecore, !sidecore_has_pollers(sidecore));
 	if (io_uring_sq_ready(&sidecore->ring))

@@ -3,7 +3,7 @@
  *
  * Theory of operation. The thread owns everything that is attached to it, so nothing it touches
  * needs a lock. It runs a loop over its *active* pollers (a poller is a source of work: a
- * virtqueue), its io_uring's completions, its timers and its message ring. When it has found nothing for
+ * virtqueue), its io_uring's completions, its timers and its message ring. When the loop has found nothing for
  * its poll window, each poller publishes "please notify" (`arm`), is looked at once more, and rests; with none
  * active the thread sleeps in io_uring until a doorbell, a completion, a timer or a message. One that has had nothing to do for many
  * windows is parked until its own doorbell rings. So a busy virtqueue takes no exits, an idle one costs nothing, and ten
@@ -115,10 +115,10 @@ struct poller {
 /* Attach a poller; it starts active. */
 void sidecore_add_poller(struct sidecore *sidecore, struct poller *poller);
 
-/* Detach a poller, active or parked; safe from within a poller's own callback. */
+/* Detach a poller, whatever its state; safe from within a poller's own callback. */
 void sidecore_remove_poller(struct sidecore *sidecore, struct poller *poller);
 
-/* Make a parked poller active: its doorbell rang, or there is another reason to look. */
+/* Make a poller active: its doorbell rang, or there is another reason to look. */
 void sidecore_wake_poller(struct sidecore *sidecore, struct poller *poller);
 
 /*

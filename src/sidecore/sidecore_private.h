@@ -27,7 +27,7 @@ struct sidecore {
 	struct sidecore_counters counters;
 	uint64_t round_ns;			/* when the round in progress began */
 	uint64_t worked_at_ns;			/* the last round that found work */
-	uint64_t window_ns;			/* without work after which pollers are parked */
+	uint64_t window_ns;			/* without work after which pollers rest */
 	unsigned helpers;			/* threads that work for it */
 	unsigned device_operations;		/* told to sidecore_feed_device, not completed */
 	struct sidecore_operation cancellation; /* of any operation; any number in flight */
@@ -62,11 +62,14 @@ static inline bool sidecore_has_pollers(const struct sidecore *sidecore)
 /* Begin with nothing attached; the loop's part of starting a sidecore. @config: copied */
 void sidecore_set_up_loop(struct sidecore *sidecore, const struct sidecore_config *config);
 
-/* Look at those pollers that are active, and park those that have found nothing for long enough. Returns whether there was work. */
+/* Look at those pollers that are active, and park those that have found nothing for very long. Returns whether there was work. */
 bool sidecore_run_pollers(struct sidecore *sidecore);
 
 /* This round has found work: for the window's time pollers stay active, and those that rest are, too. */
 void sidecore_stay_awake(struct sidecore *sidecore);
+
+/* To be called when a round has found no work: if the window is over, all that are active rest. */
+void sidecore_rest(struct sidecore *sidecore);
 
 /* To be called when a doorbell rang, before its poller is woken. */
 void sidecore_adapt_window(struct sidecore *sidecore);

@@ -41,11 +41,21 @@ static int take_ring(struct sidecore *sidecore)
 	return sidecore_enable_ring(&sidecore->ring);
 }
 
+/* One that has its CPU by name polls there, wherever else the process may run: whoever keeps it to some CPUs keeps guests to others. */
+static bool leaves_guests_a_cpu(const struct sidecore *sidecore)
+{
+	const bool has_its_own = sidecore->config.cpu != SIDECORE_NOT_PINNED;
+
+	return (has_its_own ? cpu_allowed_count() : cpu_usable_count()) > 1;
+}
+
 static int set_up_thread(struct sidecore *sidecore)
 {
 	struct error *error = &sidecore->start_error;
 	int result;
 
+	if (!leaves_guests_a_cpu(sidecore))
+		sidecore->config.poll_ns_max = sidecore->window_ns = 0;
 	if (sidecore->config.cpu != SIDECORE_NOT_PINNED) {
 		result = cpu_pin_thread(sidecore->config.cpu);
 		if (result < 0)
@@ -115,20 +125,10 @@ static int start_thread(struct sidecore *sidecore, struct error *error)
 	return sidecore->start_result;
 }
 
-/* One that has its CPU by name polls there, wherever else the process may run: whoever keeps it to some CPUs keeps guests to others. */
-static bool leaves_guests_a_cpu(const struct sidecore_config *config)
-{
-	return (config->cpu == SIDECORE_NOT_PINNED ? cpu_usable_count() : cpu_allowed_count()) > 1;
-}
-
 static void set_up(struct sidecore *sidecore, const struct sidecore_config *config)
 {
-	struct sidecore_config possible = *config;
-
-	if (!leaves_guests_a_cpu(config))
-		possible.poll_ns_max = 0;
 	memset(sidecore, 0, sizeof *sidecore);
-	sidecore_set_up_loop(sidecore, &possible);
+	sidecore_set_up_loop(sidecore, config);
 	sem_init(&sidecore->started, 0, 0);
 }
 

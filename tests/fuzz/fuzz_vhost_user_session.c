@@ -504,7 +504,8 @@ static void close_session(void)
 	close(front_end);
 	sidecore_here_run();
 	for (unsigned i = 0; i < QUEUES; i++)
-		if (disk->queues[i].requests || disk->queues[i].served.poller.state != POLLER_REMOVED)
+		if (disk->queues[i].requests ||
+			disk->queues[i].served.poller.state != POLLER_REMOVED)
 			abort();
 	if (disk->in_flight)
 		abort();

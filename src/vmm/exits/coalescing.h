@@ -26,7 +26,7 @@ struct coalescing {
 	unsigned zone_count; /* registered; 0: off */
 	struct kvm_coalesced_mmio_zone zones[COALESCING_ZONES_MAX];
 	uint64_t
-		exits_before; /* exits that could have been coalesced, at the beginning of this poll window */
+		exits_before; /* exits that could have been coalesced, when the poller was armed last */
 	uint64_t switched_on; /* a counter */
 };
 

@@ -76,11 +76,17 @@ static int set_up_without_polling(void **state)
 	return set_up_with(0);
 }
 
+static void run_round(void)
+{
+	if (!sidecore_run_pollers(&sidecore))
+		sidecore_rest(&sidecore);
+}
+
 static void pass(uint64_t ns)
 {
 	for (const uint64_t until_ns = sidecore.round_ns + ns; sidecore.round_ns < until_ns;) {
 		sidecore.round_ns += STEP_NS;
-		sidecore_run_pollers(&sidecore);
+		run_round();
 	}
 }
 
@@ -91,7 +97,7 @@ static void ring_after(uint64_t ns, struct source *source)
 	sidecore_adapt_window(&sidecore);
 	sidecore_stay_awake(&sidecore);
 	sidecore_wake_poller(&sidecore, &source->poller);
-	sidecore_run_pollers(&sidecore);
+	run_round();
 }
 
 static void without_work_all_rest_when_the_window_is_over(void **state)
@@ -105,7 +111,7 @@ static void without_work_all_rest_when_the_window_is_over(void **state)
 
 static void without_polling_they_are_looked_at_once(void **state)
 {
-	sidecore_run_pollers(&sidecore);
+	run_round();
 	assert_false(sidecore_has_pollers(&sidecore));
 	assert_int_equal(quiet->looks, 1);
 	ring_after(STEP_NS, busy);
@@ -135,6 +141,59 @@ static void work_of_one_has_the_others_looked_at_for_many_windows(void **state)
 	}
 	assert_true(quiet->is_armed);
 	assert_false(busy->is_armed);
+}
+
+static void with_a_window_of_none_they_rest_when_there_is_no_work(void **state)
+{
+	sidecore.window_ns = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		busy->work = 1;
+		pass(STEP_NS);
+		assert_false(quiet->is_armed);
+	}
+	pass(STEP_NS);
+	assert_true(quiet->is_armed);
+}
+
+static void who_is_looked_at_before_who_works_does_not_rest(void **state)
+{
+	pass(LONGEST_NS - STEP_NS);
+	sources[SOURCES - 1].work = 1;
+	sidecore.round_ns += 2 * LONGEST_NS;
+	run_round();
+	assert_false(busy->is_armed);
+}
+
+static void bulk_rests_and_wakes_as_others_do(void **state)
+{
+	sidecore_remove_poller(&sidecore, &quiet->poller);
+	quiet->poller.is_bulk = true;
+	sidecore_add_poller(&sidecore, &quiet->poller);
+	pass(LONGEST_NS);
+	assert_true(quiet->is_armed);
+	ring_after(STEP_NS, busy);
+	quiet->work = 1;
+	pass(STEP_NS);
+	assert_int_equal(quiet->work, 0);
+}
+
+static unsigned look_and_remove(struct poller *poller, uint64_t now_ns)
+{
+	look(poller, now_ns);
+	sidecore_remove_poller(&sidecore, poller);
+	sidecore_remove_poller(&sidecore, &quiet->poller);
+	return 1;
+}
+
+static void who_is_removed_while_one_is_looked_at_is_gone(void **state)
+{
+	pass(LONGEST_NS);
+	busy->poller.poll = look_and_remove;
+	ring_after(STEP_NS, busy);
+	pass(LONGEST_NS);
+	assert_int_equal(busy->poller.state, POLLER_REMOVED);
+	assert_int_equal(quiet->poller.state, POLLER_REMOVED);
+	assert_true(sources[SOURCES - 1].is_armed);
 }
 
 static void whatever_wakes_one_has_all_that_rest_looked_at(void **state)
@@ -197,6 +256,15 @@ static void rest(void)
 		pass(STEP_NS);
 }
 
+static void doorbells_that_the_longest_window_would_miss_by_little_say_nothing(void **state)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		pass(LONGEST_NS);
+		ring_after(LONGEST_NS / 2, busy);
+	}
+	assert_int_equal(sidecore.window_ns, LONGEST_NS);
+}
+
 static void doorbells_that_ring_soon_make_it_grow(void **state)
 {
 	unsigned rings;
@@ -208,7 +276,7 @@ static void doorbells_that_ring_soon_make_it_grow(void **state)
 		ring_after(STEP_NS, busy);
 		rest();
 	}
-	/* The first was late; then 4 µs, 8, 16, and the longest. */
+	/* The first was not soon; then 4 µs, 8, 16, and the longest. */
 	assert_int_equal(rings, 5);
 }
 
@@ -228,11 +296,18 @@ int main(void)
 		cmocka_unit_test_setup(what_arming_finds_is_worked_on, set_up),
 		cmocka_unit_test_setup(
 			work_of_one_has_the_others_looked_at_for_many_windows, set_up),
+		cmocka_unit_test_setup(
+			with_a_window_of_none_they_rest_when_there_is_no_work, set_up),
+		cmocka_unit_test_setup(who_is_looked_at_before_who_works_does_not_rest, set_up),
+		cmocka_unit_test_setup(bulk_rests_and_wakes_as_others_do, set_up),
+		cmocka_unit_test_setup(who_is_removed_while_one_is_looked_at_is_gone, set_up),
 		cmocka_unit_test_setup(whatever_wakes_one_has_all_that_rest_looked_at, set_up),
 		cmocka_unit_test_setup(a_completion_is_followed_by_a_window, set_up),
 		cmocka_unit_test_setup(who_has_rested_for_long_waits_for_its_own_doorbell, set_up),
 		cmocka_unit_test_setup(who_is_removed_is_not_looked_at, set_up),
 		cmocka_unit_test_setup(doorbells_that_ring_late_end_the_window, set_up),
+		cmocka_unit_test_setup(
+			doorbells_that_the_longest_window_would_miss_by_little_say_nothing, set_up),
 		cmocka_unit_test_setup(doorbells_that_ring_soon_make_it_grow, set_up),
 		cmocka_unit_test_setup(doorbells_while_it_is_awake_say_nothing, set_up),
 	};
