@@ -7,13 +7,13 @@
  * doorbell, has it look at all that rest again, for who has been answered asks again: so of many that have a moderate amount of work each,
  * which together keep the core awake, none has to ring.
  *
- * What makes rounds long is how many are looked at. So one that has found nothing for as long as many windows is armed and parked by itself,
- * and looked at when its own doorbell has rung.
+ * What makes rounds long is how many are looked at. So one that has found nothing for as long as many windows is armed by itself and stays away:
+ * it is looked at when its own doorbell has rung.
  */
 #include "sidecore/sidecore_private.h"
 
 #define WINDOW_NS_FIRST 4000u /* where a window that was 0 starts to grow */
-#define IDLE_WINDOWS 16u      /* without work, at their longest, after which a poller is parked */
+#define IDLE_WINDOWS 16u      /* without work, at their longest, after which a poller stays away */
 
 static struct poller_list *list_of(struct sidecore *sidecore, const struct poller *poller)
 {
@@ -70,7 +70,7 @@ void sidecore_stay_awake(struct sidecore *sidecore)
 	for (struct poller *poller = TAILQ_FIRST(&sidecore->resting); poller; poller = next) {
 		next = TAILQ_NEXT(poller, link);
 		if (is_idle(sidecore, poller)) {
-			move(sidecore, poller, POLLER_PARKED);
+			move(sidecore, poller, POLLER_AWAY);
 			continue;
 		}
 		move(sidecore, poller, POLLER_ACTIVE);
@@ -113,7 +113,7 @@ static bool run_poller(struct sidecore *sidecore, struct poller *poller)
 		return true;
 	}
 	if (poller->state == POLLER_ACTIVE && is_idle(sidecore, poller))
-		lay_down(sidecore, poller, POLLER_PARKED);
+		lay_down(sidecore, poller, POLLER_AWAY);
 	return false;
 }
 

@@ -3,11 +3,13 @@
  *
  * Theory of operation. The thread owns everything that is attached to it, so nothing it touches
  * needs a lock. It runs a loop over its *active* pollers (a poller is a source of work: a
- * virtqueue), its io_uring's completions, its timers and its message ring. When the loop has found nothing for
- * its poll window, each poller publishes "please notify" (`arm`), is looked at once more, and rests; with none
- * active the thread sleeps in io_uring until a doorbell, a completion, a timer or a message. One that has had nothing to do for many
- * windows is parked until its own doorbell rings. So a busy virtqueue takes no exits, an idle one costs nothing, and ten
- * thousand idle disks do not slow down a busy one.
+ * virtqueue), its io_uring's completions, its timers and its message ring. When the loop has found
+ * nothing for its poll window, each poller publishes "please notify" (`arm`), is looked at once
+ * more, and rests; with none active the thread sleeps in io_uring until a doorbell, a completion, a
+ * timer or a message. One that has had nothing to do for many windows stays away until its own
+ * doorbell rings. To the poller both are the same: it is *parked* from `arm` to `disarm`. So a busy
+ * virtqueue takes no exits, an idle one costs nothing, and ten thousand idle disks do not slow down
+ * a busy one.
  *
  * The poll window adapts, like KVM's halt polling (polling.c). On a single CPU, where polling only keeps the
  * guest from running, it is always 0.
@@ -87,8 +89,8 @@ const struct sidecore_config *sidecore_config(const struct sidecore *sidecore);
 
 enum poller_state {
 	POLLER_REMOVED,
-	POLLER_PARKED,	/* armed: looked at again when it is woken */
-	POLLER_RESTING, /* armed, while the sidecore sleeps: looked at again when that wakes, too */
+	POLLER_AWAY,	/* parked: looked at again when it is woken */
+	POLLER_RESTING, /* parked while the sidecore sleeps: looked at again when that wakes, too */
 	POLLER_ACTIVE,
 };
 

@@ -62,7 +62,7 @@ static inline bool sidecore_has_pollers(const struct sidecore *sidecore)
 /* Begin with nothing attached; the loop's part of starting a sidecore. @config: copied */
 void sidecore_set_up_loop(struct sidecore *sidecore, const struct sidecore_config *config);
 
-/* Look at those pollers that are active, and park those that have found nothing for very long. Returns whether there was work. */
+/* Look at those pollers that are active, and send those away that have found nothing for very long. Returns whether there was work. */
 bool sidecore_run_pollers(struct sidecore *sidecore);
 
 /* This round has found work: for the window's time pollers stay active, and those that rest are, too. */
