@@ -22,6 +22,7 @@ static struct poller_list *list_of(struct sidecore *sidecore, const struct polle
 	return poller->is_bulk ? &sidecore->bulk : &sidecore->active;
 }
 
+/* To the end of that state's list, if it has one. */
 static void move(struct sidecore *sidecore, struct poller *poller, enum poller_state state)
 {
 	if (sidecore->next_poller == poller)
@@ -144,10 +145,8 @@ static bool run_bulk_pollers(struct sidecore *sidecore)
 		sidecore->next_poller = TAILQ_NEXT(poller, link);
 		if (!run_poller(sidecore, poller))
 			continue;
-		if (poller->state == POLLER_ACTIVE) {
-			TAILQ_REMOVE(&sidecore->bulk, poller, link);
-			TAILQ_INSERT_TAIL(&sidecore->bulk, poller, link);
-		}
+		if (poller->state == POLLER_ACTIVE)
+			move(sidecore, poller, POLLER_ACTIVE);
 		return true;
 	}
 	return false;

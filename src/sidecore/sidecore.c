@@ -1,9 +1,6 @@
 /* The loop of a sidecore, and what runs on its thread. See sidecore.h for the theory of operation. */
 #include "sidecore/sidecore.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/counter.h"
 #include "sidecore/sidecore_private.h"

@@ -303,13 +303,11 @@ static uint64_t poll_ns_of_one_on(int cpu)
 {
 	const struct sidecore_config config = {.name = "other", .cpu = cpu, .poll_ns_max = 20000};
 	struct sidecore *other;
-	cpu_set_t before, one;
+	cpu_set_t before;
 	uint64_t poll_ns_max;
 
 	assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+	assert_int_equal(cpu_pin_thread(sched_getcpu()), 0);
 	assert_int_equal(sidecore_start(&config, &other, NULL), 0);
 	assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
 	poll_ns_max = sidecore_config(other)->poll_ns_max;

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include "base/cpu.h"
 #include "vmm/machine.h"
 
 #define POLL_NS 20000u
@@ -11,12 +12,7 @@ static cpu_set_t allowed;
 
 static int keep_to_one_cpu(void **state)
 {
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	return sched_getaffinity(0, sizeof allowed, &allowed) ||
-	       sched_setaffinity(0, sizeof one, &one);
+	return sched_getaffinity(0, sizeof allowed, &allowed) || cpu_pin_thread(sched_getcpu());
 }
 
 static int let_go(void **state)
