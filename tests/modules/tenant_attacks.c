@@ -1,6 +1,6 @@
 /*
- * A tenant that attacks the module that is its own: tenant_attacks WHERE ATTACK. It goes on until its input ends, on all connections that
- * there are; then it says how many steps it has done, and ends without taking leave.
+ * A tenant that attacks the module that is its own: tenant_attacks WHERE ATTACK CONNECTIONS. It goes on until its input ends; then it says
+ * how many steps it has done, and ends without taking leave.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +12,6 @@
 #include "channel/channel_private.h"
 #include "store/store_client_private.h"
 
-#define ATTACKERS 60u /* of 64 connections: some are left for whoever wants to look */
 #define BURST 100u
 #define ROWS 20000u
 #define ROW_BYTES 200u
@@ -295,18 +294,20 @@ static void make_table_whoever_disturbs(struct attacker *attacker)
 	} while (result != STORE_OK);
 }
 
-static int begin(const char *where)
+static int begin(const char *where, unsigned connections)
 {
-	static struct attacker attackers[ATTACKERS];
+	struct attacker *attackers = calloc(connections, sizeof *attackers);
 	char message[256];
 	pthread_t thread;
 	int result = 0;
 
+	if (!attackers)
+		return -ENOMEM;
 	/* The module may be between two lives here, too. */
 	while (channel_open(where, &channel, message, sizeof message) < 0)
 		usleep(10000);
 	make_table_whoever_disturbs(&attackers[0]);
-	for (unsigned i = 0; i < ATTACKERS && result == 0; i++) {
+	for (unsigned i = 0; i < connections && result == 0; i++) {
 		attackers[i].random = i;
 		result = pthread_create(&thread, NULL, attack_for_ever, &attackers[i]);
 	}
@@ -326,14 +327,15 @@ static void *await_the_end(void *unused)
 int main(int argc, char **argv)
 {
 	pthread_t thread;
+	int connections;
 
-	if (argc != 3)
+	if (argc != 4 || (connections = atoi(argv[3])) <= 0)
 		return EXIT_FAILURE;
 	for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++)
 		if (strcmp(attacks[i].name, argv[2]) == 0)
 			attack = &attacks[i];
 	if (!attack || pthread_create(&thread, NULL, await_the_end, NULL) != 0 ||
-		begin(argv[1]) != 0)
+		begin(argv[1], (unsigned)connections) != 0)
 		return EXIT_FAILURE;
 	pthread_join(thread, NULL);
 	return EXIT_FAILURE;
