@@ -27,12 +27,12 @@ TRANSMITTERS = "for q in /sys/class/net/eth0/queues/tx-*; do echo ${q##*/} of $(
 
 
 class PairedVm:
-    """Its first process is a shell on its console, which is a named pipe and the job's output."""
+    """Its first process is a shell on its console, which is a named pipe and the job's output; what the VMM says is elsewhere."""
 
     def __init__(self, kvm):
         self.kvm, self.keyboard, self.lines = kvm, f"{kvm.scratch}/{NAME}.keyboard", 0
         kvm.run(f"rm -f {self.keyboard}; mkfifo {self.keyboard}")
-        self.job = kvm.start_job(f"exec 3<>{self.keyboard}; exec sluice vm run {NAME} --config /tmp/nics.yaml <&3")
+        self.job = kvm.start_job(f"exec 3<>{self.keyboard}; exec sluice vm run {NAME} --config /tmp/nics.yaml <&3 2>{kvm.scratch}/{NAME}.errors")
         self.job.wait_for("/ # ")
 
     def run(self, line):
