@@ -1,7 +1,11 @@
 #include "device/served_queue.h"
 
+#include "base/clock.h"
 #include "base/container.h"
 #include "base/counter.h"
+
+#define PATIENCE_NS 1000u	 /* for each time that a driver does without a call */
+#define PATIENCE_NS_MAX 1000000u /* and no more than the sidecore itself polls for */
 
 /* ---- the device ---- */
 
@@ -126,14 +130,35 @@ static void kicked(struct doorbell *doorbell)
 	counter_add(&queue->device->kicks, 1);
 }
 
-static bool is_call_due(struct caller *caller)
+/*
+ * A driver that has done without calls is likely to poll still: each of its rounds ends with turning calls on, looking once more, and
+ * turning them off. If it is asked within that moment, which lasts longer when something interrupts it there, the wish is gone soon: it
+ * has seen what there was.
+ */
+static bool is_doubtful(struct served_queue *queue)
+{
+	const uint64_t now_ns = clock_now_ns();
+
+	if (!queue->doubted_until_ns)
+		queue->doubted_until_ns = now_ns + queue->patience_ns;
+	return now_ns < queue->doubted_until_ns;
+}
+
+static enum call_wish wish_for_call(struct caller *caller, bool is_last)
 {
 	struct served_queue *queue = container_of(caller, struct served_queue, caller);
+	const bool is_wanted = virtqueue_needs_call(&queue->virtqueue);
 
-	if (!virtqueue_needs_call(&queue->virtqueue))
-		return false;
-	counter_add(&queue->device->calls, caller->fd >= 0);
-	return true;
+	if (is_wanted && queue->patience_ns && !is_last && is_doubtful(queue))
+		return CALL_UNCLEAR;
+	queue->doubted_until_ns = 0;
+	if (is_wanted)
+		queue->patience_ns /= 2;
+	else if (queue->patience_ns < queue->patience_ns_max)
+		queue->patience_ns += PATIENCE_NS;
+	virtqueue_settle_call(&queue->virtqueue);
+	counter_add(&queue->device->calls, is_wanted && caller->fd >= 0);
+	return is_wanted ? CALL_WANTED : CALL_UNWANTED;
 }
 
 static void caller_idle(struct caller *caller)
@@ -156,6 +181,13 @@ static void doorbell_unwatched(struct doorbell *doorbell)
 
 /* ---- starting ---- */
 
+static uint64_t patience_ns_max(const struct sidecore *sidecore)
+{
+	const uint64_t poll_ns_max = sidecore_poll_ns_max(sidecore);
+
+	return poll_ns_max < PATIENCE_NS_MAX ? poll_ns_max : PATIENCE_NS_MAX;
+}
+
 int served_queue_attach(struct served_queue *queue, const struct served_queue_kind *kind,
 	struct served_device *device, const struct virtqueue_setup *setup, struct error *error)
 {
@@ -164,6 +196,8 @@ int served_queue_attach(struct served_queue *queue, const struct served_queue_ki
 	queue->operations = 0;
 	queue->is_stopping = false;
 	queue->is_reported = false;
+	queue->patience_ns = queue->doubted_until_ns = 0;
+	queue->patience_ns_max = patience_ns_max(device->sidecore);
 	return virtqueue_attach(&queue->virtqueue, setup, error);
 }
 
@@ -180,7 +214,7 @@ static void set_bells(struct served_queue *queue, const struct vhost_user_bells 
 	queue->caller = (struct caller){.sidecore = sidecore,
 		.fd = bells->call_fd,
 		.idle = caller_idle,
-		.is_due = is_call_due};
+		.wish = wish_for_call};
 	queue->error_caller = (struct caller){
 		.sidecore = sidecore, .fd = bells->error_fd, .idle = error_caller_idle};
 	queue->is_polled = bells->kick_fd < 0;

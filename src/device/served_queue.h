@@ -57,7 +57,10 @@ struct served_queue {
 	/* Kept here. */
 	struct poller poller;
 	struct doorbell doorbell;
-	struct caller caller;	    /* the guest's interrupt */
+	struct caller caller; /* the guest's interrupt */
+	uint64_t patience_ns; /* for how long a wish for a call is doubted, now */
+	uint64_t patience_ns_max;
+	uint64_t doubted_until_ns;  /* 0: there is none */
 	struct caller error_caller; /* rung once, when the ring breaks */
 	bool is_polled;		    /* the front end gave no kick descriptor: never park */
 	bool is_watched;	    /* the sidecore still has the doorbell */

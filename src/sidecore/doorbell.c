@@ -148,11 +148,15 @@ void sidecore_offer_call(struct caller *caller)
 	TAILQ_INSERT_TAIL(&caller->sidecore->offered, caller, link);
 }
 
-static void settle(struct caller *caller)
+static void settle(struct caller *caller, bool is_last)
 {
+	const enum call_wish wish = caller->wish(caller, is_last);
+
+	if (wish == CALL_UNCLEAR)
+		return;
 	TAILQ_REMOVE(&caller->sidecore->offered, caller, link);
 	caller->is_offered = false;
-	if (caller->is_due(caller))
+	if (wish == CALL_WANTED)
 		sidecore_ring_caller(caller);
 }
 
@@ -163,7 +167,7 @@ void sidecore_settle_calls(struct sidecore *sidecore, bool at_once)
 	for (struct caller *caller = TAILQ_FIRST(&sidecore->offered); caller; caller = next) {
 		next = TAILQ_NEXT(caller, link);
 		if (caller->has_waited || at_once)
-			settle(caller);
+			settle(caller, at_once);
 		else
 			caller->has_waited = true;
 	}
@@ -172,7 +176,7 @@ void sidecore_settle_calls(struct sidecore *sidecore, bool at_once)
 void sidecore_redirect_caller(struct caller *caller, int fd)
 {
 	if (caller->is_offered)
-		settle(caller);
+		settle(caller, true);
 	if (caller->is_in_flight) {
 		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
 		sidecore_cancel(caller->sidecore, &caller->operation);

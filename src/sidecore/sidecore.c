@@ -50,6 +50,16 @@ void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *
 		io_uring_submit(&sidecore->ring);
 }
 
+int sidecore_cpu(const struct sidecore *sidecore)
+{
+	return sidecore->config.cpu;
+}
+
+uint64_t sidecore_poll_ns_max(const struct sidecore *sidecore)
+{
+	return sidecore->config.poll_ns_max;
+}
+
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore)
 {
 	return &sidecore->ring;

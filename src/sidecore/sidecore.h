@@ -154,6 +154,12 @@ void sidecore_feed_device(struct sidecore *sidecore, struct sidecore_operation *
 /* Ask the kernel to give up an operation, if it still waits. It completes either way, with -ECANCELED if it was given up. */
 void sidecore_cancel(struct sidecore *sidecore, struct sidecore_operation *operation);
 
+/* The CPU that its thread is kept on, or SIDECORE_NOT_PINNED. */
+int sidecore_cpu(const struct sidecore *sidecore);
+
+/* For how long it polls at most before it rests; 0: never. */
+uint64_t sidecore_poll_ns_max(const struct sidecore *sidecore);
+
 /* The ring itself, for registering files and buffers. */
 struct io_uring *sidecore_io_uring(struct sidecore *sidecore);
 
@@ -180,6 +186,12 @@ void sidecore_watch(struct sidecore *sidecore, struct doorbell *doorbell);
  */
 void sidecore_unwatch(struct doorbell *doorbell, void (*unwatched)(struct doorbell *doorbell));
 
+enum call_wish {
+	CALL_UNWANTED,
+	CALL_WANTED,
+	CALL_UNCLEAR, /* to be asked again a round later */
+};
+
 /* An eventfd that the sidecore writes to: a guest's interrupt. */
 struct caller {
 	struct sidecore_operation operation;
@@ -191,8 +203,11 @@ struct caller {
 	bool has_waited;	  /* for a round */
 	TAILQ_ENTRY(caller) link; /* among those that are offered */
 
-	/* May be NULL, if nothing is offered: does whoever was offered a call want it still? */
-	bool (*is_due)(struct caller *caller);
+	/*
+	 * May be NULL, if nothing is offered: does whoever was offered a call want it still? Unless the answer is
+	 * CALL_UNCLEAR, which it must not be to the last question, all that happened before is settled.
+	 */
+	enum call_wish (*wish)(struct caller *caller, bool is_last);
 	void (*idle)(struct caller *caller); /* no call is in flight any more; may be NULL */
 };
 
@@ -200,7 +215,7 @@ struct caller {
 void sidecore_ring_caller(struct caller *caller);
 
 /*
- * Ask `is_due` when the next round ends, or this one if nobody polls, and send one call if it says so. A guest
+ * Ask for the `wish` when the next round ends, or this one if nobody polls, and send one call if it says so. A guest
  * that polls turns its interrupts on and off again in each of its own rounds; one round later it has
  * mostly seen for itself what it would be called for, and is spared the exit.
  */

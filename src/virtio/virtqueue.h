@@ -60,7 +60,7 @@ struct virtqueue {
 	uint16_t next_available;
 	uint16_t known_available; /* split: the driver's index when last read */
 	uint16_t next_used;
-	uint16_t unsignalled;  /* ring slots used since needs_call was last asked */
+	uint16_t unsignalled;  /* ring slots used since a call was last settled */
 	uint16_t in_flight;    /* chains popped and not pushed */
 	uint16_t slots_in_use; /* packed: ring slots of those chains */
 
@@ -108,7 +108,7 @@ struct virtqueue_operations {
 	void (*push)(struct virtqueue *queue, const struct descriptor_chain *chain,
 		uint32_t written_bytes);
 	void (*publish)(struct virtqueue *queue);
-	bool (*needs_call)(struct virtqueue *queue);
+	bool (*needs_call)(const struct virtqueue *queue);
 	bool (*enable_kicks)(struct virtqueue *queue);
 	void (*disable_kicks)(struct virtqueue *queue);
 	uint32_t (*base)(const struct virtqueue *queue);
@@ -170,12 +170,18 @@ static inline void virtqueue_publish(struct virtqueue *queue)
 }
 
 /*
- * Does the driver want a call for what has been published since this was last asked? Nothing may be
- * pushed and unpublished.
+ * Does the driver want a call, as of now, for what has been published since a call was last settled? Nothing may
+ * be pushed and unpublished.
  */
-static inline bool virtqueue_needs_call(struct virtqueue *queue)
+static inline bool virtqueue_needs_call(const struct virtqueue *queue)
 {
 	return queue->unsignalled && queue->operations->needs_call(queue);
+}
+
+/* It is called for all that has been published, or need not be. */
+static inline void virtqueue_settle_call(struct virtqueue *queue)
+{
+	queue->unsignalled = 0;
 }
 
 /* Are there chains which a predecessor left in flight, and which are not popped again yet? */

@@ -250,14 +250,13 @@ static void packed_push(
 
 /* ---- notifications: 2.8.10 ---- */
 
-static bool packed_needs_call(struct virtqueue *queue)
+static bool packed_needs_call(const struct virtqueue *queue)
 {
 	uint16_t old = (uint16_t)(queue->next_used - queue->unsignalled);
 	uint16_t flags, off_wrap, event;
 
 	/* The used descriptors must be visible before we read what the driver waits for. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	queue->unsignalled = 0;
 	flags = __atomic_load_n(&queue->packed.driver_event->flags, __ATOMIC_ACQUIRE);
 	if (!queue->has_event_index || flags != VRING_PACKED_EVENT_FLAG_DESC)
 		return flags != VRING_PACKED_EVENT_FLAG_DISABLE;

@@ -225,13 +225,12 @@ static uint16_t *available_event(struct virtqueue *queue)
 	return (uint16_t *)&queue->split.used->ring[queue->size];
 }
 
-static bool split_needs_call(struct virtqueue *queue)
+static bool split_needs_call(const struct virtqueue *queue)
 {
 	uint16_t old = (uint16_t)(queue->next_used - queue->unsignalled);
 
 	/* The used index must be visible before we read what the driver waits for. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	queue->unsignalled = 0;
 	if (queue->has_event_index)
 		return vring_need_event(used_event(queue), queue->next_used, old);
 	return !(__atomic_load_n(&queue->split.available->flags, __ATOMIC_RELAXED) &

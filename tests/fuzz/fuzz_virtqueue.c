@@ -148,6 +148,7 @@ static void publish(struct script *script)
 {
 	virtqueue_publish(&queue);
 	virtqueue_needs_call(&queue);
+	virtqueue_settle_call(&queue);
 }
 
 static void notify(struct script *script)

@@ -68,7 +68,7 @@ def between(before, after, request):
                   {name: total("kvm_exit", (code,)) for name, code in REASONS.items()})
 
 
-def count(guest, program, request, requests_wanted, limit_s, settle_s=1):
+def count(guest, program, request, requests_wanted, limit_s, settle_s=3):
     """While the guest runs `program`, until so many requests ("reads", "packets") are done or time is up."""
     guest.start(program)
     time.sleep(settle_s)

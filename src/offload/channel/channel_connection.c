@@ -169,7 +169,7 @@ static void doorbell_rang(struct doorbell *doorbell)
 }
 
 /* Does it sleep, and for what has happened? */
-static bool is_call_due(struct caller *caller)
+static enum call_wish wish_for_call(struct caller *caller, bool is_last)
 {
 	struct channel_connection_server *connection =
 		container_of(caller, struct channel_connection_server, caller);
@@ -180,9 +180,9 @@ static bool is_call_due(struct caller *caller)
 	/* Either the client, about to sleep, sees the index, or it is seen here that it sleeps. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (caller->fd < 0 || !(read_shared(connection->slot->client.sleeps) & happened))
-		return false;
+		return CALL_UNWANTED;
 	counter_add(&connection->server->counters.calls, 1);
-	return true;
+	return CALL_WANTED;
 }
 
 /* ---- replies ---- */
@@ -241,7 +241,7 @@ static void set_bells(struct channel_connection_server *connection, int doorbell
 	connection->caller = (struct caller){.sidecore = connection->server->config.sidecore,
 		.fd = call_fd,
 		.idle = caller_idle,
-		.is_due = is_call_due};
+		.wish = wish_for_call};
 }
 
 /* On PCI, the client takes the epoch for the answer. */

@@ -161,5 +161,8 @@ bool net_control_wait(struct net_control *control)
 
 bool net_control_needs_call(struct net_control *control)
 {
-	return virtqueue_needs_call(&control->queue);
+	const bool needs_call = virtqueue_needs_call(&control->queue);
+
+	virtqueue_settle_call(&control->queue);
+	return needs_call;
 }

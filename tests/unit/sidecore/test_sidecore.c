@@ -12,7 +12,7 @@
 #include "base/cpu.h"
 #include "sidecore/sidecore.h"
 
-/* A poller whose work is a number that the test writes. */
+/* A poller whose work is a number that the test writes, and waiting for a clear wish. */
 struct fake_source {
 	struct poller poller;
 	struct doorbell doorbell;
@@ -23,7 +23,8 @@ struct fake_source {
 	uint32_t wants_kick;
 	uint32_t is_unwatched;
 	uint32_t expired;
-	bool is_call_due;
+	enum call_wish wish;
+	unsigned unclear; /* more questions that are answered so */
 	struct timer timer;
 };
 
@@ -36,7 +37,7 @@ static unsigned poll_source(struct poller *poller, uint64_t now_ns)
 
 	counter_add(&source.polls, 1);
 	counter_add(&source.done, work);
-	return (unsigned)work;
+	return (unsigned)work + source.unclear;
 }
 
 static bool arm_source(struct poller *poller)
@@ -236,15 +237,18 @@ static void calls_in_one_round_are_merged(void **state)
 }
 
 /* What a guest that polls has seen by then, it need not be told of. */
-static bool is_call_due(struct caller *caller)
+static enum call_wish wish_for_call(struct caller *caller, bool is_last)
 {
-	return source.is_call_due;
+	if (is_last || source.unclear == 0)
+		return source.wish;
+	source.unclear--;
+	return CALL_UNCLEAR;
 }
 
 static void offer_two_calls(void *argument)
 {
-	source.caller.is_due = is_call_due;
-	source.is_call_due = argument;
+	source.caller.wish = wish_for_call;
+	source.wish = argument ? CALL_WANTED : CALL_UNWANTED;
 	sidecore_offer_call(&source.caller);
 	sidecore_offer_call(&source.caller);
 }
@@ -257,6 +261,37 @@ static void call_that_was_offered_leaves_if_it_is_due(void **state)
 	sidecore_call(sidecore, offer_two_calls, &source);
 	assert_true(eventually(guest_was_called));
 	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 1);
+}
+
+static void wake_source(void *argument)
+{
+	sidecore_wake_poller(sidecore, &source.poller);
+}
+
+static bool unclear_is_over(void)
+{
+	return __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST) == 0;
+}
+
+/* Without a poller there is no other round: the first answer counts. */
+static void call_whose_wish_is_unclear_is_asked_for_again(void **state)
+{
+	for (unsigned polls = 0; polls < 2; polls++) {
+		source.unclear = 2;
+		if (polls)
+			sidecore_call(sidecore, add_source, NULL);
+		sidecore_call(sidecore, offer_two_calls, &source);
+		assert_true(eventually(guest_was_called));
+		assert_int_equal(unclear_is_over(), polls);
+	}
+	source.unclear = 2;
+	sidecore_call(sidecore, wake_source, NULL);
+	sidecore_call(sidecore, offer_two_calls, NULL);
+	assert_true(eventually(unclear_is_over));
+	usleep(10000);
+	assert_false(guest_was_called());
+	sidecore_call(sidecore, remove_source, NULL);
+	assert_true(eventually(is_unwatched));
 }
 
 static void offer_and_redirect(void *argument)
@@ -456,6 +491,7 @@ int main(void)
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
 		SIDECORE_TEST(calls_in_one_round_are_merged),
 		SIDECORE_TEST(call_that_was_offered_leaves_if_it_is_due),
+		SIDECORE_TEST(call_whose_wish_is_unclear_is_asked_for_again),
 		SIDECORE_TEST(call_that_was_offered_goes_to_the_old_descriptor),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),

@@ -90,6 +90,7 @@ static void notifications(bool is_packed, bool has_event_index)
 		virtqueue_push(&pair.device, &chains[0], 0);
 		virtqueue_publish(&pair.device);
 		assert_true(virtqueue_needs_call(&pair.device));
+		virtqueue_settle_call(&pair.device);
 		assert_false(virtqueue_needs_call(&pair.device));
 		assert_int_equal(driver_ring_poll(&pair.driver, &done, 1), 1);
 		driver_ring_disable_calls(&pair.driver);

@@ -74,7 +74,7 @@ static void go_to(uint16_t slot)
 		virtqueue_push(&pair.device, &chain, 0);
 		virtqueue_publish(&pair.device);
 	}
-	virtqueue_needs_call(&pair.device);
+	virtqueue_settle_call(&pair.device);
 }
 
 static void assert_used(uint16_t slot, uint16_t id, bool with_wrap)
@@ -345,6 +345,7 @@ static void calls_follow_the_drivers_event(void **state)
 				virtqueue_publish(&pair.device);
 				assert_int_equal(
 					virtqueue_needs_call(&pair.device), event < from + count);
+				virtqueue_settle_call(&pair.device);
 				assert_false(virtqueue_needs_call(&pair.device));
 				pair_close(&pair);
 			}
@@ -365,6 +366,7 @@ static void the_driver_can_do_without_calls(void **state)
 		driver_event()->flags = VRING_PACKED_EVENT_FLAG_DISABLE;
 		use_one();
 		assert_false(virtqueue_needs_call(&pair.device));
+		virtqueue_settle_call(&pair.device);
 		driver_event()->flags = VRING_PACKED_EVENT_FLAG_ENABLE;
 		assert_false(virtqueue_needs_call(&pair.device));
 		use_one();
