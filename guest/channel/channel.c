@@ -24,15 +24,6 @@ int channel_fail(const struct channel_message *message, int code, const char *fo
 
 /* ---- channels ---- */
 
-static unsigned usable_cpus(void)
-{
-	cpu_set_t cpus;
-
-	if (sched_getaffinity(0, sizeof cpus, &cpus) < 0)
-		return 1;
-	return (unsigned)CPU_COUNT(&cpus);
-}
-
 struct channel *channel_new(const struct channel_transport *transport)
 {
 	struct channel *channel = calloc(1, sizeof *channel);
@@ -41,8 +32,6 @@ struct channel *channel_new(const struct channel_transport *transport)
 		return NULL;
 	channel->transport = transport;
 	channel->device_fd = CHANNEL_NO_FD;
-	/* With one CPU, polling only keeps the host from working. */
-	channel->poll_ns_max = usable_cpus() > 1 ? CHANNEL_POLL_NS_MAX : 0;
 	pthread_mutex_init(&channel->lock, NULL);
 	TAILQ_INIT(&channel->connections);
 	return channel;
@@ -104,6 +93,19 @@ void channel_counters(struct channel *channel, struct channel_counters *counters
 
 /* ---- connections ---- */
 
+/* Whether the host can answer while a client polls: if all that both have is one CPU, polling only keeps it from working. */
+static bool works_meanwhile(const struct channel_connection *connection)
+{
+	const uint32_t cpu = connection->region->layout.host_cpu;
+	cpu_set_t own;
+
+	if (connection->channel->transport->is_from_guest)
+		return true;
+	if (sched_getaffinity(0, sizeof own, &own) < 0)
+		return false;
+	return CPU_COUNT(&own) > 1 || (cpu > 0 && !CPU_ISSET(cpu - 1, &own));
+}
+
 static void look_at_rings(struct channel_connection *connection)
 {
 	const struct sluice_channel_layout *layout = &connection->region->layout;
@@ -124,7 +126,6 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 		return -ENOMEM;
 	new_one->channel = channel;
 	new_one->socket = new_one->doorbell = new_one->call = CHANNEL_NO_FD;
-	new_one->window_ns = channel->poll_ns_max;
 	STAILQ_INIT(&new_one->received);
 	result = channel->transport->connect(channel, new_one);
 	if (result < 0) {
@@ -132,6 +133,8 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 		return result;
 	}
 	look_at_rings(new_one);
+	new_one->poll_ns_max = works_meanwhile(new_one) ? CHANNEL_POLL_NS_MAX : 0;
+	new_one->window_ns = new_one->poll_ns_max;
 	pthread_mutex_lock(&channel->lock);
 	TAILQ_INSERT_TAIL(&channel->connections, new_one, link);
 	pthread_mutex_unlock(&channel->lock);

@@ -267,6 +267,7 @@ static void close_device(struct channel *channel)
 }
 
 static const struct channel_transport pci_transport = {
+	.is_from_guest = true,
 	.connect = connect_device,
 	.disconnect = leave_slot,
 	.ring_doorbell = ring_for_connection,

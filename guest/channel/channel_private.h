@@ -90,8 +90,9 @@ struct channel_connection {
 	uint64_t received_count;
 	uint64_t unanswered; /* requests sent whose answer has not been handed out */
 
-	bool is_delayed;		  /* the answer that is waited for will take long */
-	bool is_unheard;		  /* requests were posted, and nobody was woken for them */
+	bool is_delayed; /* the answer that is waited for will take long */
+	bool is_unheard; /* requests were posted, and nobody was woken for them */
+	uint64_t poll_ns_max;
 	uint64_t window_ns;		  /* for how long to poll */
 	struct channel_counters counters; /* others may read them */
 };
@@ -100,6 +101,7 @@ TAILQ_HEAD(channel_connection_list, channel_connection);
 
 /* How a process comes to connections. */
 struct channel_transport {
+	bool is_from_guest; /* the host has CPUs of its own */
 	/* Fill in region, slot and descriptors. */
 	int (*connect)(struct channel *channel, struct channel_connection *connection);
 	void (*disconnect)(struct channel *channel, struct channel_connection *connection);
@@ -113,7 +115,6 @@ struct channel_transport {
 struct channel {
 	const struct channel_transport *transport;
 	size_t message_bytes_max;
-	uint64_t poll_ns_max;
 
 	pthread_mutex_t lock; /* of what follows */
 	struct channel_connection_list connections;

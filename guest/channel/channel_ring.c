@@ -215,7 +215,7 @@ static bool sleep_for(const struct waiting *waiting, unsigned nap)
 
 static void adapt_window(struct channel_connection *connection, uint64_t slept_ns)
 {
-	const uint64_t max_ns = connection->channel->poll_ns_max;
+	const uint64_t max_ns = connection->poll_ns_max;
 	const uint64_t doubled_ns =
 		connection->window_ns ? 2 * connection->window_ns : WINDOW_NS_FIRST;
 

@@ -42,6 +42,9 @@ struct sluice_channel_layout {
 	 */
 	uint32_t doorbell;
 	char name[SLUICE_CHANNEL_NAME_BYTES]; /* of the module; ends with a zero */
+	uint32_t
+		host_cpu; /* on a socket: one more than the CPU that the host keeps to; 0: it keeps to none, or does not say */
+	uint32_t reserved; /* 0 */
 };
 
 struct sluice_channel_header {
@@ -145,7 +148,7 @@ static inline uint32_t sluice_channel_next_epoch(uint32_t epoch)
 
 /* ---- checked by the compiler ---- */
 
-_Static_assert(sizeof(struct sluice_channel_layout) == 120, "part of the interface");
+_Static_assert(sizeof(struct sluice_channel_layout) == 128, "part of the interface");
 _Static_assert(sizeof(struct sluice_channel_header) == 384, "part of the interface");
 _Static_assert(sizeof(struct sluice_channel_slot) == 768, "part of the interface");
 _Static_assert(sizeof(struct sluice_channel_record) == 8, "part of the interface");

@@ -17,7 +17,7 @@ static uint32_t up_to_page(uint32_t bytes)
 
 /* ---- what is where ---- */
 
-static struct sluice_channel_layout plan(const struct channel_server_config *config)
+static struct sluice_channel_layout plan(const struct channel_server_config *config, bool is_own)
 {
 	struct sluice_channel_layout layout = {
 		.version = SLUICE_CHANNEL_VERSION,
@@ -27,6 +27,8 @@ static struct sluice_channel_layout plan(const struct channel_server_config *con
 		.request_ring_bytes = config->request_ring_bytes,
 		.reply_ring_bytes = config->reply_ring_bytes,
 		.message_bytes_max = config->message_bytes_max,
+		/* A guest has CPUs, and numbers of them, of its own. */
+		.host_cpu = is_own ? (uint32_t)(sidecore_cpu(config->sidecore) + 1) : 0,
 	};
 
 	layout.reply_ring_offset = layout.request_ring_offset + layout.request_ring_bytes;
@@ -156,9 +158,9 @@ int channel_memory_prepare(struct channel_memory *region,
 	struct stat status;
 	int result;
 
-	region->layout = plan(config);
-	region->bytes = region->layout.region_bytes;
 	region->is_own = config->region_fd < 0;
+	region->layout = plan(config, region->is_own);
+	region->bytes = region->layout.region_bytes;
 	region->fd =
 		region->is_own ? make_memfd(config->name, region->bytes, error) : config->region_fd;
 	if (region->fd < 0)

@@ -157,6 +157,7 @@ void echo_host_init(struct echo_host *host, bool is_pci)
 	snprintf(host->machine_path, sizeof host->machine_path, "%s/machine", host->directory);
 	snprintf(host->where, sizeof host->where, "unix:%s", host->socket_path);
 	host->is_pci = is_pci;
+	host->cpu = SIDECORE_NOT_PINNED;
 	if (is_pci)
 		make_device(host);
 	host->config = channel_server_config_default();
@@ -169,7 +170,7 @@ void echo_host_init(struct echo_host *host, bool is_pci)
 void echo_host_start(struct echo_host *host)
 {
 	const struct sidecore_config sidecore_config = {
-		.name = "test", .cpu = SIDECORE_NOT_PINNED, .poll_ns_max = 20000};
+		.name = "test", .cpu = host->cpu, .poll_ns_max = 20000};
 	struct error error;
 	bool is_new;
 

@@ -26,6 +26,7 @@ struct echo_host {
 	char where[PATH_MAX + 32];	  /* of the socket, for channel_open */
 	bool is_pci;
 	struct channel_server_config config;
+	int cpu; /* of its sidecore */
 	struct sidecore *sidecore;
 	struct channel_server *server;
 	uint64_t connected, disconnected; /* written by the sidecore */

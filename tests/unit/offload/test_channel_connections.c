@@ -13,8 +13,47 @@
 #include <unistd.h>
 
 #include "../open_descriptors.h"
+#include "base/cpu.h"
 
 /* ---- connections ---- */
+
+/* For how long a client that has just come, and may use the first CPU alone, polls a host on another. */
+static uint64_t poll_ns_max(bool is_pci, int host_cpu)
+{
+	struct channel_connection *connection;
+	uint64_t poll_ns_max;
+
+	echo_host_init(&host, is_pci);
+	host.cpu = host_cpu;
+	echo_host_start(&host);
+	channel = echo_host_open_channel(&host);
+	connection = join();
+	expect_echo(connection, 1);
+	poll_ns_max = connection->poll_ns_max;
+	channel_disconnect(connection);
+	channel_close(channel);
+	echo_host_end(&host);
+	return poll_ns_max;
+}
+
+static void client_with_one_cpu_polls_a_host_that_has_another(void **state)
+{
+	cpu_set_t usable;
+	int first = 0, last = CPU_SETSIZE - 1;
+
+	sched_getaffinity(0, sizeof usable, &usable);
+	while (!CPU_ISSET(first, &usable))
+		first++;
+	while (!CPU_ISSET(last, &usable))
+		last--;
+	assert_int_equal(cpu_pin_thread(first), 0);
+	assert_int_equal(poll_ns_max(false, SIDECORE_NOT_PINNED), 0);
+	assert_int_equal(poll_ns_max(false, first), 0);
+	assert_int_equal(poll_ns_max(true, SIDECORE_NOT_PINNED), CHANNEL_POLL_NS_MAX);
+	if (last > first)
+		assert_int_equal(poll_ns_max(false, last), CHANNEL_POLL_NS_MAX);
+	assert_int_equal(sched_setaffinity(0, sizeof usable, &usable), 0);
+}
 
 static void slots_run_out_and_come_back(void **state)
 {
@@ -285,6 +324,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_channel_is_refused_with_the_reason,
 			echo_client_set_up_pci, echo_client_tear_down),
 		cmocka_unit_test(names_of_no_channel_are_refused),
+		cmocka_unit_test(client_with_one_cpu_polls_a_host_that_has_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
