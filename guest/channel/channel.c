@@ -134,7 +134,7 @@ int channel_connect(struct channel *channel, struct channel_connection **connect
 	}
 	look_at_rings(new_one);
 	new_one->poll_ns_max = works_meanwhile(new_one) ? CHANNEL_POLL_NS_MAX : 0;
-	new_one->window_ns = new_one->poll_ns_max;
+	new_one->trust = CHANNEL_TRUST_MAX;
 	pthread_mutex_lock(&channel->lock);
 	TAILQ_INSERT_TAIL(&channel->connections, new_one, link);
 	pthread_mutex_unlock(&channel->lock);

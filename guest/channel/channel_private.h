@@ -12,6 +12,7 @@
 
 #define CHANNEL_NO_FD (-1)
 #define CHANNEL_POLL_NS_MAX 50000u
+#define CHANNEL_TRUST_MAX 16u
 
 #define read_shared(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define read_shared_acquire(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
@@ -63,6 +64,15 @@ struct channel_reply {
 
 STAILQ_HEAD(channel_reply_list, channel_reply);
 
+/* What is known of the CPU of the thread that waits; see channel_cpu.c. */
+struct channel_cpu {
+	bool is_shared; /* others wanted it, when that was last looked at */
+	bool is_known;	/* what follows is set */
+	pthread_t thread;
+	uint64_t delay_ns; /* of that thread, then */
+	uint32_t waits;
+};
+
 struct channel_connection {
 	TAILQ_ENTRY(channel_connection) link;
 	struct channel *channel;
@@ -93,7 +103,9 @@ struct channel_connection {
 	bool is_delayed; /* the answer that is waited for will take long */
 	bool is_unheard; /* requests were posted, and nobody was woken for them */
 	uint64_t poll_ns_max;
-	uint64_t window_ns;		  /* for how long to poll */
+	struct channel_cpu cpu;
+	uint32_t trust;			  /* in polling, up to CHANNEL_TRUST_MAX */
+	uint32_t waits_untried;		  /* without a poll, since there is none */
 	struct channel_counters counters; /* others may read them */
 };
 
@@ -143,6 +155,14 @@ int channel_unix_open(
 /* @root: of the devices, /sys/bus/pci/devices but for tests; @address: or NULL, for the first one */
 int channel_pci_open(struct channel **channel, const char *root, const char *address,
 	const struct channel_message *message);
+
+/* ---- waiting ---- */
+
+/* To be called before a wait, by the thread that waits: do others want its CPU? */
+bool channel_cpu_is_shared(struct channel_cpu *cpu);
+
+/* @delay_ns: how long that thread has been ready without running, in its life */
+void channel_cpu_learn(struct channel_cpu *cpu, pthread_t thread, uint64_t delay_ns);
 
 /* ---- rings ---- */
 

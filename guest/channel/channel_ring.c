@@ -2,36 +2,11 @@
  * Theory of operation. Positions of its own the client keeps in private memory; the host's are read only when those seen last say
  * that there is nothing to take or no room, so a line travels once per batch. The host is not trusted with the client's memory:
  * a position or a size that cannot be breaks the connection.
- *
- * Who waits polls for a window that adapts, as the host's does: it doubles when the event came soon after the client went to sleep, and
- * halves when it came late. Before it sleeps it says for what, and looks once more; the other side moves an index, and then looks whether
- * somebody sleeps. Both have a full fence in between, so one of them sees the other.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "channel_private.h"
-
-#define WINDOW_NS_FIRST 4000u /* where a window that was 0 starts to grow */
-#define LOOKS_PER_CLOCK 32u
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-static void pause_cpu(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("yield" ::: "memory");
-#endif
-}
 
 bool channel_is_lost(const struct channel_connection *connection)
 {
@@ -165,83 +140,4 @@ bool channel_has_room(struct channel_connection *connection, uint32_t bytes)
 	}
 	connection->request_head = head;
 	return needed <= size - (connection->request_tail - head);
-}
-
-/* ---- waiting ---- */
-
-struct waiting {
-	struct channel_connection *connection;
-	uint32_t room_bytes; /* 0: only for a record */
-};
-
-static bool is_over(const struct waiting *waiting)
-{
-	struct channel_connection *connection = waiting->connection;
-
-	return channel_has_record(connection) ||
-	       (waiting->room_bytes && channel_has_room(connection, waiting->room_bytes)) ||
-	       connection->is_broken;
-}
-
-static bool poll_for(const struct waiting *waiting, uint64_t until_ns)
-{
-	do
-		for (unsigned i = 0; i < LOOKS_PER_CLOCK; i++) {
-			if (is_over(waiting))
-				return true;
-			pause_cpu();
-		}
-	while (now_ns() < until_ns);
-	return false;
-}
-
-/* One sleep, if there is still nothing. Returns whether the host is there. */
-static bool sleep_for(const struct waiting *waiting, unsigned nap)
-{
-	struct channel_connection *connection = waiting->connection;
-	const uint32_t reasons = SLUICE_CHANNEL_WAKE_FOR_DATA |
-				 (waiting->room_bytes ? SLUICE_CHANNEL_WAKE_FOR_ROOM : 0);
-	bool is_there = true;
-
-	write_shared(connection->slot->client.sleeps, reasons);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!is_over(waiting) && !channel_is_lost(connection)) {
-		channel_count(&connection->counters.sleeps, 1);
-		is_there = connection->channel->transport->sleep(connection, nap);
-	}
-	write_shared(connection->slot->client.sleeps, 0);
-	return is_there;
-}
-
-static void adapt_window(struct channel_connection *connection, uint64_t slept_ns)
-{
-	const uint64_t max_ns = connection->poll_ns_max;
-	const uint64_t doubled_ns =
-		connection->window_ns ? 2 * connection->window_ns : WINDOW_NS_FIRST;
-
-	if (slept_ns > max_ns)
-		connection->window_ns /= 2;
-	else
-		connection->window_ns = doubled_ns < max_ns ? doubled_ns : max_ns;
-}
-
-int channel_wait(struct channel_connection *connection, uint32_t room_bytes)
-{
-	const struct waiting waiting = {connection, room_bytes};
-	const uint64_t window_ns = connection->is_delayed ? 0 : connection->window_ns;
-	const uint64_t began_ns = now_ns();
-	uint64_t slept_at_ns;
-
-	if (connection->is_unheard)
-		channel_wake(connection, SLUICE_CHANNEL_WAKE_FOR_DATA);
-	connection->is_unheard = false;
-	if (!poll_for(&waiting, began_ns + window_ns)) {
-		slept_at_ns = now_ns();
-		for (unsigned nap = 0; !is_over(&waiting); nap++)
-			if (channel_is_lost(connection) || !sleep_for(&waiting, nap))
-				return -ECONNRESET;
-		if (!connection->is_delayed)
-			adapt_window(connection, now_ns() - slept_at_ns);
-	}
-	return connection->is_broken ? -ECONNRESET : 0;
 }

@@ -109,12 +109,11 @@ static void answer_that_is_known_to_take_its_time_is_not_polled_for(void **state
 {
 	struct channel_connection *connection = join();
 	const struct iovec part = {"later", 5};
-	const uint64_t window_ns = (uint64_t)60 * 1000000000;
 	struct channel_counters counters;
 	const void *reply;
 	size_t bytes;
 
-	connection->window_ns = window_ns;
+	connection->poll_ns_max = (uint64_t)60 * 1000000000;
 	assert_int_equal(channel_call(connection, &part, 1, &reply, &bytes), 0);
 	channel_counters(channel, &counters);
 	assert_int_equal(counters.sleeps, 0);
@@ -123,7 +122,65 @@ static void answer_that_is_known_to_take_its_time_is_not_polled_for(void **state
 	assert_int_equal(channel_receive(connection, &reply, &bytes), 0);
 	channel_counters(channel, &counters);
 	assert_true(counters.sleeps > 0);
-	assert_int_equal(connection->window_ns, window_ns);
+	assert_int_equal(connection->trust, CHANNEL_TRUST_MAX);
+	channel_disconnect(connection);
+}
+
+static uint64_t sleeps_after(
+	struct channel_connection *connection, const char *request, unsigned waits)
+{
+	const struct iovec part = {(void *)request, strlen(request)};
+	struct channel_counters before, after;
+	const void *reply;
+	size_t bytes;
+
+	channel_counters(channel, &before);
+	for (unsigned i = 0; i < waits; i++)
+		assert_int_equal(channel_call(connection, &part, 1, &reply, &bytes), 0);
+	channel_counters(channel, &after);
+	return after.sleeps - before.sleeps;
+}
+
+/* A poll of no time is in vain, if the answer takes a timer; one of a minute is not. What else the machine does is not looked at in so few waits. */
+static void client_stops_polling_in_vain_and_tries_again_now_and_then(void **state)
+{
+	struct channel_connection *connection = join();
+
+	connection->cpu.waits = 1;
+	connection->poll_ns_max = 1;
+	while (connection->trust > 0)
+		sleeps_after(connection, "later", 1);
+	connection->poll_ns_max = (uint64_t)60 * 1000000000;
+	assert_true(sleeps_after(connection, "later", 15) > 0);
+	assert_int_equal(connection->trust, 0);
+	assert_int_equal(sleeps_after(connection, "later", 1), 0);
+	assert_int_equal(connection->trust, 1);
+	assert_int_equal(sleeps_after(connection, "later", CHANNEL_TRUST_MAX), 0);
+	assert_int_equal(connection->trust, CHANNEL_TRUST_MAX);
+	channel_disconnect(connection);
+}
+
+static void client_whose_cpu_others_want_does_not_poll(void **state)
+{
+	const pthread_t here = pthread_self();
+	struct channel_cpu cpu = {.is_known = false};
+	struct channel_connection *connection = join();
+
+	channel_cpu_learn(&cpu, here, 5000000000);
+	assert_false(cpu.is_shared);
+	channel_cpu_learn(&cpu, here, 5001000000);
+	assert_false(cpu.is_shared);
+	channel_cpu_learn(&cpu, here, 5003000000);
+	assert_true(cpu.is_shared);
+	/* Another thread has the connection: nothing is known of that. */
+	channel_cpu_learn(&cpu, here, 1000);
+	assert_true(cpu.is_shared);
+	channel_cpu_learn(&cpu, here, 2000);
+	assert_false(cpu.is_shared);
+
+	connection->poll_ns_max = (uint64_t)60 * 1000000000;
+	connection->cpu = (struct channel_cpu){.is_shared = true, .waits = 1};
+	assert_true(sleeps_after(connection, "later", 10) > 0);
 	channel_disconnect(connection);
 }
 
@@ -217,6 +274,8 @@ int main(void)
 		BOTH_WAYS(requests_in_a_row_are_answered_in_their_order),
 		BOTH_WAYS(answer_that_takes_its_time_is_slept_for),
 		BOTH_WAYS(answer_that_is_known_to_take_its_time_is_not_polled_for),
+		BOTH_WAYS(client_stops_polling_in_vain_and_tries_again_now_and_then),
+		BOTH_WAYS(client_whose_cpu_others_want_does_not_poll),
 		BOTH_WAYS(large_answer_to_a_small_request_comes_whole),
 		BOTH_WAYS(what_is_posted_wakes_nobody_before_its_answer_is_wanted),
 		BOTH_WAYS(nothing_is_received_that_was_not_asked_for),
