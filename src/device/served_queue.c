@@ -1,10 +1,13 @@
 #include "device/served_queue.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "base/container.h"
 #include "base/counter.h"
 
-#define PATIENCE_NS 1000u	 /* for each time that a driver does without a call */
+#define DOUBT_AFTER 16u		 /* calls that a driver has done without, in a row */
+#define PATIENCE_NS 1000u	 /* for each of them */
 #define PATIENCE_NS_MAX 1000000u /* and no more than the sidecore itself polls for */
 
 /* ---- the device ---- */
@@ -69,10 +72,13 @@ void served_queue_try_to_stop(struct served_queue *queue)
 
 unsigned served_queue_give_back(struct served_queue *queue)
 {
+	const unsigned unsettled = queue->unsettled;
+
 	virtqueue_publish(&queue->virtqueue);
-	if (queue->virtqueue.unsignalled)
+	queue->unsettled = queue->virtqueue.unsignalled;
+	if (queue->unsettled > unsettled)
 		sidecore_offer_call(&queue->caller);
-	return queue->virtqueue.unsignalled;
+	return queue->unsettled - unsettled;
 }
 
 void served_queue_wake(struct served_queue *queue)
@@ -131,33 +137,53 @@ static void kicked(struct doorbell *doorbell)
 }
 
 /*
- * A driver that has done without calls is likely to poll still: each of its rounds ends with turning calls on, looking once more, and
- * turning them off. If it is asked within that moment, which lasts longer when something interrupts it there, the wish is gone soon: it
- * has seen what there was.
+ * A driver that has done without calls for long is likely to poll still: each of its rounds ends with
+ * turning calls on, looking once more, and turning them off. If it is asked within that moment, which
+ * lasts longer when something interrupts it there, the wish is gone soon: it has seen what there was.
  */
+static uint64_t patience_ns(const struct served_queue *queue)
+{
+	const uint64_t earned_ns = (uint64_t)queue->calls_spared * PATIENCE_NS;
+
+	return earned_ns < queue->patience_ns_max ? earned_ns : queue->patience_ns_max;
+}
+
 static bool is_doubtful(struct served_queue *queue)
 {
-	const uint64_t now_ns = clock_now_ns();
+	uint64_t now_ns;
 
+	if (queue->calls_spared < DOUBT_AFTER ||
+		queue->virtqueue.unsignalled > queue->virtqueue.size)
+		return false;
+	now_ns = clock_now_ns();
 	if (!queue->doubted_until_ns)
-		queue->doubted_until_ns = now_ns + queue->patience_ns;
+		queue->doubted_until_ns = now_ns + patience_ns(queue);
 	return now_ns < queue->doubted_until_ns;
+}
+
+static void settle_call(struct served_queue *queue, bool is_wanted)
+{
+	virtqueue_settle_call(&queue->virtqueue);
+	queue->unsettled = 0;
+	queue->doubted_until_ns = 0;
+	if (is_wanted)
+		queue->calls_spared = 0;
+	else if (queue->calls_spared < UINT_MAX)
+		queue->calls_spared++;
+	counter_add(&queue->device->calls, is_wanted && queue->caller.fd >= 0);
 }
 
 static enum call_wish wish_for_call(struct caller *caller, bool is_last)
 {
 	struct served_queue *queue = container_of(caller, struct served_queue, caller);
-	const bool is_wanted = virtqueue_needs_call(&queue->virtqueue);
+	bool is_wanted;
 
-	if (is_wanted && queue->patience_ns && !is_last && is_doubtful(queue))
+	/* In a round in which it was another's turn, completions may have pushed what is not shown yet. */
+	virtqueue_publish(&queue->virtqueue);
+	is_wanted = virtqueue_needs_call(&queue->virtqueue);
+	if (is_wanted && !is_last && is_doubtful(queue))
 		return CALL_UNCLEAR;
-	queue->doubted_until_ns = 0;
-	if (is_wanted)
-		queue->patience_ns /= 2;
-	else if (queue->patience_ns < queue->patience_ns_max)
-		queue->patience_ns += PATIENCE_NS;
-	virtqueue_settle_call(&queue->virtqueue);
-	counter_add(&queue->device->calls, is_wanted && caller->fd >= 0);
+	settle_call(queue, is_wanted);
 	return is_wanted ? CALL_WANTED : CALL_UNWANTED;
 }
 
@@ -196,7 +222,8 @@ int served_queue_attach(struct served_queue *queue, const struct served_queue_ki
 	queue->operations = 0;
 	queue->is_stopping = false;
 	queue->is_reported = false;
-	queue->patience_ns = queue->doubted_until_ns = 0;
+	queue->unsettled = queue->calls_spared = 0;
+	queue->doubted_until_ns = 0;
 	queue->patience_ns_max = patience_ns_max(device->sidecore);
 	return virtqueue_attach(&queue->virtqueue, setup, error);
 }

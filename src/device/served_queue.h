@@ -57,10 +57,11 @@ struct served_queue {
 	/* Kept here. */
 	struct poller poller;
 	struct doorbell doorbell;
-	struct caller caller; /* the guest's interrupt */
-	uint64_t patience_ns; /* for how long a wish for a call is doubted, now */
+	struct caller caller;  /* the guest's interrupt */
+	unsigned unsettled;    /* ring slots given back since it was last settled whether to call */
+	unsigned calls_spared; /* in a row: the driver has done without */
 	uint64_t patience_ns_max;
-	uint64_t doubted_until_ns;  /* 0: there is none */
+	uint64_t doubted_until_ns;  /* a wish for a call; 0: there is none */
 	struct caller error_caller; /* rung once, when the ring breaks */
 	bool is_polled;		    /* the front end gave no kick descriptor: never park */
 	bool is_watched;	    /* the sidecore still has the doorbell */
@@ -104,7 +105,7 @@ void served_queue_set_call(struct served_queue *queue, int call_fd);
 
 /* ---- on the sidecore ---- */
 
-/* Let the driver see what is done. Returns how many ring slots that was. */
+/* Let the driver see what is done. Returns how many ring slots that was, since this was last called. */
 unsigned served_queue_give_back(struct served_queue *queue);
 
 /* Ask for kicks; true if there is something to pop already. For kinds that have their own `arm`. */

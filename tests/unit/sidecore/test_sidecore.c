@@ -37,7 +37,7 @@ static unsigned poll_source(struct poller *poller, uint64_t now_ns)
 
 	counter_add(&source.polls, 1);
 	counter_add(&source.done, work);
-	return (unsigned)work + source.unclear;
+	return (unsigned)work + __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST);
 }
 
 static bool arm_source(struct poller *poller)
@@ -239,9 +239,9 @@ static void calls_in_one_round_are_merged(void **state)
 /* What a guest that polls has seen by then, it need not be told of. */
 static enum call_wish wish_for_call(struct caller *caller, bool is_last)
 {
-	if (is_last || source.unclear == 0)
+	if (is_last || __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST) == 0)
 		return source.wish;
-	source.unclear--;
+	__atomic_fetch_sub(&source.unclear, 1, __ATOMIC_SEQ_CST);
 	return CALL_UNCLEAR;
 }
 
@@ -277,14 +277,14 @@ static bool unclear_is_over(void)
 static void call_whose_wish_is_unclear_is_asked_for_again(void **state)
 {
 	for (unsigned polls = 0; polls < 2; polls++) {
-		source.unclear = 2;
+		__atomic_store_n(&source.unclear, 2, __ATOMIC_SEQ_CST);
 		if (polls)
 			sidecore_call(sidecore, add_source, NULL);
 		sidecore_call(sidecore, offer_two_calls, &source);
 		assert_true(eventually(guest_was_called));
 		assert_int_equal(unclear_is_over(), polls);
 	}
-	source.unclear = 2;
+	__atomic_store_n(&source.unclear, 2, __ATOMIC_SEQ_CST);
 	sidecore_call(sidecore, wake_source, NULL);
 	sidecore_call(sidecore, offer_two_calls, NULL);
 	assert_true(eventually(unclear_is_over));
