@@ -93,7 +93,7 @@ void channel_counters(struct channel *channel, struct channel_counters *counters
 
 /* ---- connections ---- */
 
-/* Whether the host can answer while a client polls: if all that both have is one CPU, polling only keeps it from working. */
+/* Can the host answer while a client polls? If all that both have is one CPU, it cannot. */
 static bool works_meanwhile(const struct channel_connection *connection)
 {
 	const uint32_t cpu = connection->region->layout.host_cpu;

@@ -64,15 +64,6 @@ struct channel_reply {
 
 STAILQ_HEAD(channel_reply_list, channel_reply);
 
-/* What is known of the CPU of the thread that waits; see channel_cpu.c. */
-struct channel_cpu {
-	bool is_shared; /* others wanted it, when that was last looked at */
-	bool is_known;	/* what follows is set */
-	pthread_t thread;
-	uint64_t delay_ns; /* of that thread, then */
-	uint32_t waits;
-};
-
 struct channel_connection {
 	TAILQ_ENTRY(channel_connection) link;
 	struct channel *channel;
@@ -103,7 +94,6 @@ struct channel_connection {
 	bool is_delayed; /* the answer that is waited for will take long */
 	bool is_unheard; /* requests were posted, and nobody was woken for them */
 	uint64_t poll_ns_max;
-	struct channel_cpu cpu;
 	uint32_t trust;			  /* in polling, up to CHANNEL_TRUST_MAX */
 	uint32_t waits_untried;		  /* without a poll, since there is none */
 	struct channel_counters counters; /* others may read them */
@@ -158,11 +148,21 @@ int channel_pci_open(struct channel **channel, const char *root, const char *add
 
 /* ---- waiting ---- */
 
-/* To be called before a wait, by the thread that waits: do others want its CPU? */
-bool channel_cpu_is_shared(struct channel_cpu *cpu);
+/* What is known of the CPU of a thread that waits; see channel_cpu.c. */
+struct channel_cpu {
+	bool is_shared; /* others wanted it, when that was last looked at */
+	bool is_known;	/* what follows */
+	uint64_t delay_ns;
+	uint32_t waits;
+};
 
-/* @delay_ns: how long that thread has been ready without running, in its life */
-void channel_cpu_learn(struct channel_cpu *cpu, pthread_t thread, uint64_t delay_ns);
+/* To be called before a wait, by the thread that waits: do others want its CPU? */
+bool channel_cpu_is_shared(void);
+
+struct channel_cpu *channel_cpu_of_thread(void);
+
+/* @delay_ns: how long the thread has been ready without running, in its life */
+void channel_cpu_learn(struct channel_cpu *cpu, uint64_t delay_ns);
 
 /* ---- rings ---- */
 

@@ -1,13 +1,14 @@
 /*
  * Waiting for the host.
  *
- * Theory of operation. Who waits polls for a while, if nobody else wants the CPU and that is likely to be enough, and then sleeps. How likely it is, `trust` says: each poll
- * that has seen what it waited for adds to it, each in vain takes twice as much away, and without any only one wait of sixteen polls, to
- * see whether that has changed. How long a sleep took is no measure: a nap in a guest ends when timers let it, whenever the answer came, and
- * who was woken on a host may still wait for a CPU.
+ * Theory of operation. Who waits polls for a while, if nobody else wants the CPU and that is likely to
+ * be enough, and then sleeps. How likely it is, `trust` says: each poll that has seen what it waited
+ * for adds to it, each in vain takes twice as much away, and without any only one wait of sixteen
+ * polls, to see whether that has changed. How long a sleep took is no measure: a nap in a guest ends
+ * when timers let it, whenever the answer came, and who was woken on a host may still wait for a CPU.
  *
- * Before it sleeps, it says for what, and looks once more; the other side moves an index, and then looks whether somebody sleeps. Both have
- * a full fence in between, so one of them sees the other.
+ * Before it sleeps, it says for what, and looks once more; the other side moves an index, and then
+ * looks whether somebody sleeps. Both have a full fence in between, so one of them sees the other.
  */
 #include <errno.h>
 #include <time.h>
@@ -82,9 +83,7 @@ static bool sleep_for(const struct waiting *waiting, unsigned nap)
 
 static bool is_worth_polling(struct channel_connection *connection)
 {
-	const bool is_cpu_shared = channel_cpu_is_shared(&connection->cpu);
-
-	if (connection->is_delayed || connection->poll_ns_max == 0 || is_cpu_shared)
+	if (connection->is_delayed || connection->poll_ns_max == 0 || channel_cpu_is_shared())
 		return false;
 	if (connection->trust > 0)
 		return true;

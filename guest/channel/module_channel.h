@@ -42,8 +42,8 @@ struct sluice_channel_layout {
 	 */
 	uint32_t doorbell;
 	char name[SLUICE_CHANNEL_NAME_BYTES]; /* of the module; ends with a zero */
-	uint32_t
-		host_cpu; /* on a socket: one more than the CPU that the host keeps to; 0: it keeps to none, or does not say */
+	/* On a socket: one more than the CPU that the host keeps to; 0: it keeps to none, or does not say. */
+	uint32_t host_cpu;
 	uint32_t reserved; /* 0 */
 };
 
