@@ -46,11 +46,17 @@ static void drain(int event_fd)
 		return;
 }
 
+/* What comes meanwhile rings again. */
+static const char *take_trouble(struct vhost_user_backend *backend)
+{
+	drain(backend->trouble_fd);
+	return backend->config.operations->trouble(backend->config.device);
+}
+
 static void look_for_trouble(struct vhost_user_backend *backend)
 {
-	const char *reason = backend->config.operations->trouble(backend->config.device);
+	const char *reason = take_trouble(backend);
 
-	drain(backend->trouble_fd);
 	if (reason)
 		session_report_trouble(&backend->session, reason);
 }
@@ -122,7 +128,9 @@ static void serve(struct vhost_user_backend *backend, int socket)
 
 	log_from(&backend->log, LOG_LEVEL_INFO, "front end connected");
 	limit_stalls(socket);
+	/* What was before concerns another front end. */
 	drain(backend->config_fd);
+	take_trouble(backend);
 	session_open(&backend->session, &backend->config, &backend->log, socket);
 	set_served(backend, socket);
 	operations->connection_changed(backend->config.device, true);
