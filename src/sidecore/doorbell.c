@@ -173,6 +173,18 @@ void sidecore_settle_calls(struct sidecore *sidecore, bool at_once)
 	}
 }
 
+/* Without anybody who waits for it to be sent. */
+static void send_last_call(struct caller *caller)
+{
+	struct sidecore *sidecore = caller->sidecore;
+	struct io_uring_sqe *entry = sidecore_prepare(sidecore, &sidecore->last_call);
+
+	sidecore->last_call.complete = ignore_result;
+	io_uring_prep_write(entry, caller->fd, &one_call, sizeof one_call, 0);
+	counter_add(&sidecore->counters.calls_sent, 1);
+	sidecore_cancel(sidecore, &sidecore->last_call);
+}
+
 void sidecore_redirect_caller(struct caller *caller, int fd)
 {
 	if (caller->is_offered)
@@ -180,6 +192,9 @@ void sidecore_redirect_caller(struct caller *caller, int fd)
 	if (caller->is_in_flight) {
 		/* Submitted, the kernel holds the file itself; a write that blocks is cancelled. */
 		sidecore_cancel(caller->sidecore, &caller->operation);
+		if (caller->is_wanted)
+			send_last_call(caller);
+		caller->is_wanted = false;
 		io_uring_submit(&caller->sidecore->ring);
 	}
 	caller->fd = fd;

@@ -31,6 +31,7 @@ struct sidecore {
 	unsigned helpers;			/* threads that work for it */
 	unsigned device_operations;		/* told to sidecore_feed_device, not completed */
 	struct sidecore_operation cancellation; /* of any operation; any number in flight */
+	struct sidecore_operation last_call;	/* of any caller that is redirected; likewise */
 	bool is_stopping;
 
 	/* Shared with other threads. */

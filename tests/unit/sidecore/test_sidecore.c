@@ -310,6 +310,25 @@ static void call_that_was_offered_goes_to_the_old_descriptor(void **state)
 	source.caller.fd = fd;
 }
 
+static void call_twice_and_redirect(void *argument)
+{
+	sidecore_ring_caller(&source.caller);
+	sidecore_ring_caller(&source.caller);
+	sidecore_redirect_caller(&source.caller, -1);
+}
+
+/* The second is merged into another one, which follows the first when that is done. */
+static void call_that_was_merged_goes_to_the_old_descriptor(void **state)
+{
+	int fd = source.caller.fd;
+	uint64_t value;
+
+	sidecore_call(sidecore, call_twice_and_redirect, NULL);
+	assert_int_equal(read(fd, &value, sizeof value), sizeof value);
+	assert_int_equal(value, 2);
+	source.caller.fd = fd;
+}
+
 static void expire_source(struct timer *timer, uint64_t now_ns)
 {
 	assert_true(now_ns >= timer->at_ns);
@@ -493,6 +512,7 @@ int main(void)
 		SIDECORE_TEST(call_that_was_offered_leaves_if_it_is_due),
 		SIDECORE_TEST(call_whose_wish_is_unclear_is_asked_for_again),
 		SIDECORE_TEST(call_that_was_offered_goes_to_the_old_descriptor),
+		SIDECORE_TEST(call_that_was_merged_goes_to_the_old_descriptor),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),
 		cmocka_unit_test(one_cpu_is_no_place_to_poll_unless_it_was_named),
