@@ -114,7 +114,7 @@ bool served_queue_arm(struct served_queue *queue);
 /* Look again: a reason to do so other than a kick. */
 void served_queue_wake(struct served_queue *queue);
 
-/* A chain has come back, or an operation has ended: if that was the last, the queue is stopped. */
+/* A chain has come back, or an operation has ended: if that was the last, the queue is stopped, and may be gone. */
 void served_queue_try_to_stop(struct served_queue *queue);
 
 /* The ring breaks the protocol: tell the driver, the front end and, through its thread, the log. */

@@ -24,14 +24,14 @@ void disk_queue_finish(
 {
 	virtqueue_push(&queue->served.virtqueue, &request->chain, written_bytes);
 	free_request(queue, request);
+	/* The driver will soon have the next one: look, rather than wait for a kick. */
+	served_queue_wake(&queue->served);
 	if (queue->served.is_stopping) {
 		served_queue_give_back(&queue->served);
 		served_queue_try_to_stop(&queue->served);
 	} else if (queue->served.virtqueue.batch_count >= PUBLISH_EVERY) {
 		virtqueue_publish(&queue->served.virtqueue);
 	}
-	/* The driver will soon have the next one: look, rather than wait for a kick. */
-	served_queue_wake(&queue->served);
 }
 
 void disk_queue_drop(struct disk_queue *queue, struct blk_request *request)

@@ -41,11 +41,11 @@ static void written(struct sidecore_operation *operation, int result, unsigned c
 	struct net_transmit *queue = packet->queue;
 
 	finish(queue, packet, result);
+	served_queue_wake(&queue->served);
 	if (queue->served.is_stopping) {
 		served_queue_give_back(&queue->served);
 		served_queue_try_to_stop(&queue->served);
 	}
-	served_queue_wake(&queue->served);
 }
 
 /* ---- popping ---- */
