@@ -144,8 +144,10 @@ static void kicked(struct doorbell *doorbell)
 static uint64_t patience_ns(const struct served_queue *queue)
 {
 	const uint64_t earned_ns = (uint64_t)queue->calls_spared * PATIENCE_NS;
+	const uint64_t poll_ns_max = sidecore_poll_ns_max(queue->device->sidecore);
+	const uint64_t most_ns = poll_ns_max < PATIENCE_NS_MAX ? poll_ns_max : PATIENCE_NS_MAX;
 
-	return earned_ns < queue->patience_ns_max ? earned_ns : queue->patience_ns_max;
+	return earned_ns < most_ns ? earned_ns : most_ns;
 }
 
 static bool is_doubtful(struct served_queue *queue)
@@ -207,13 +209,6 @@ static void doorbell_unwatched(struct doorbell *doorbell)
 
 /* ---- starting ---- */
 
-static uint64_t patience_ns_max(const struct sidecore *sidecore)
-{
-	const uint64_t poll_ns_max = sidecore_poll_ns_max(sidecore);
-
-	return poll_ns_max < PATIENCE_NS_MAX ? poll_ns_max : PATIENCE_NS_MAX;
-}
-
 int served_queue_attach(struct served_queue *queue, const struct served_queue_kind *kind,
 	struct served_device *device, const struct virtqueue_setup *setup, struct error *error)
 {
@@ -224,7 +219,6 @@ int served_queue_attach(struct served_queue *queue, const struct served_queue_ki
 	queue->is_reported = false;
 	queue->unsettled = queue->calls_spared = 0;
 	queue->doubted_until_ns = 0;
-	queue->patience_ns_max = patience_ns_max(device->sidecore);
 	return virtqueue_attach(&queue->virtqueue, setup, error);
 }
 

@@ -60,7 +60,6 @@ struct served_queue {
 	struct caller caller;  /* the guest's interrupt */
 	unsigned unsettled;    /* ring slots given back since it was last settled whether to call */
 	unsigned calls_spared; /* in a row: the driver has done without */
-	uint64_t patience_ns_max;
 	uint64_t doubted_until_ns;  /* a wish for a call; 0: there is none */
 	struct caller error_caller; /* rung once, when the ring breaks */
 	bool is_polled;		    /* the front end gave no kick descriptor: never park */

@@ -12,19 +12,16 @@
 #include "base/cpu.h"
 #include "sidecore/sidecore.h"
 
-/* A poller whose work is a number that the test writes, and waiting for a clear wish. */
+/* A poller whose work is a number that the test writes. */
 struct fake_source {
 	struct poller poller;
 	struct doorbell doorbell;
-	struct caller caller;
 	uint64_t work;
 	uint64_t done;
 	uint64_t polls;
 	uint32_t wants_kick;
 	uint32_t is_unwatched;
 	uint32_t expired;
-	enum call_wish wish;
-	unsigned unclear; /* more questions that are answered so */
 	struct timer timer;
 };
 
@@ -37,7 +34,7 @@ static unsigned poll_source(struct poller *poller, uint64_t now_ns)
 
 	counter_add(&source.polls, 1);
 	counter_add(&source.done, work);
-	return (unsigned)work + __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST);
+	return (unsigned)work;
 }
 
 static bool arm_source(struct poller *poller)
@@ -106,8 +103,6 @@ static int set_up(void **state)
 	source.doorbell.fd = eventfd(0, EFD_NONBLOCK);
 	source.doorbell.poller = &source.poller;
 	assert_int_equal(sidecore_start(&config, &sidecore, &error), 0);
-	source.caller.sidecore = sidecore;
-	source.caller.fd = eventfd(0, EFD_NONBLOCK);
 	return 0;
 }
 
@@ -115,7 +110,6 @@ static int tear_down(void **state)
 {
 	sidecore_stop(sidecore);
 	close(source.doorbell.fd);
-	close(source.caller.fd);
 	return 0;
 }
 
@@ -213,120 +207,6 @@ static void doorbell_that_cannot_be_armed_is_let_go(void **state)
 	assert_true(eventually(is_unwatched));
 	assert_int_equal(dup2(fd, source.doorbell.fd), source.doorbell.fd);
 	close(fd);
-}
-
-static void call_guest_three_times(void *argument)
-{
-	for (unsigned i = 0; i < 3; i++)
-		sidecore_ring_caller(&source.caller);
-}
-
-static bool guest_was_called(void)
-{
-	uint64_t value;
-
-	return read(source.caller.fd, &value, sizeof value) == sizeof value;
-}
-
-static void calls_in_one_round_are_merged(void **state)
-{
-	sidecore_call(sidecore, call_guest_three_times, NULL);
-	assert_true(eventually(guest_was_called));
-	usleep(10000);
-	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 2);
-}
-
-/* What a guest that polls has seen by then, it need not be told of. */
-static enum call_wish wish_for_call(struct caller *caller, bool is_last)
-{
-	if (is_last || __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST) == 0)
-		return source.wish;
-	__atomic_fetch_sub(&source.unclear, 1, __ATOMIC_SEQ_CST);
-	return CALL_UNCLEAR;
-}
-
-static void offer_two_calls(void *argument)
-{
-	source.caller.wish = wish_for_call;
-	source.wish = argument ? CALL_WANTED : CALL_UNWANTED;
-	sidecore_offer_call(&source.caller);
-	sidecore_offer_call(&source.caller);
-}
-
-static void call_that_was_offered_leaves_if_it_is_due(void **state)
-{
-	sidecore_call(sidecore, offer_two_calls, NULL);
-	usleep(10000);
-	assert_false(guest_was_called());
-	sidecore_call(sidecore, offer_two_calls, &source);
-	assert_true(eventually(guest_was_called));
-	assert_int_equal(counter_get(&sidecore_counters(sidecore)->calls_sent), 1);
-}
-
-static void wake_source(void *argument)
-{
-	sidecore_wake_poller(sidecore, &source.poller);
-}
-
-static bool unclear_is_over(void)
-{
-	return __atomic_load_n(&source.unclear, __ATOMIC_SEQ_CST) == 0;
-}
-
-/* Without a poller there is no other round: the first answer counts. */
-static void call_whose_wish_is_unclear_is_asked_for_again(void **state)
-{
-	for (unsigned polls = 0; polls < 2; polls++) {
-		__atomic_store_n(&source.unclear, 2, __ATOMIC_SEQ_CST);
-		if (polls)
-			sidecore_call(sidecore, add_source, NULL);
-		sidecore_call(sidecore, offer_two_calls, &source);
-		assert_true(eventually(guest_was_called));
-		assert_int_equal(unclear_is_over(), polls);
-	}
-	__atomic_store_n(&source.unclear, 2, __ATOMIC_SEQ_CST);
-	sidecore_call(sidecore, wake_source, NULL);
-	sidecore_call(sidecore, offer_two_calls, NULL);
-	assert_true(eventually(unclear_is_over));
-	usleep(10000);
-	assert_false(guest_was_called());
-	sidecore_call(sidecore, remove_source, NULL);
-	assert_true(eventually(is_unwatched));
-}
-
-static void offer_and_redirect(void *argument)
-{
-	offer_two_calls(&source);
-	sidecore_redirect_caller(&source.caller, -1);
-}
-
-static void call_that_was_offered_goes_to_the_old_descriptor(void **state)
-{
-	int fd = source.caller.fd;
-	uint64_t value;
-
-	sidecore_call(sidecore, offer_and_redirect, NULL);
-	assert_int_equal(read(fd, &value, sizeof value), sizeof value);
-	source.caller.fd = fd;
-}
-
-static void call_twice_and_redirect(void *argument)
-{
-	sidecore_ring_caller(&source.caller);
-	sidecore_ring_caller(&source.caller);
-	sidecore_redirect_caller(&source.caller, -1);
-}
-
-/* The second is merged into another one, which follows the first when that is done. */
-static void call_that_was_merged_goes_to_the_old_descriptor(void **state)
-{
-	int fd = source.caller.fd;
-	uint64_t value;
-
-	sidecore_call(sidecore, call_twice_and_redirect, NULL);
-	assert_int_equal(read(fd, &value, sizeof value), sizeof value);
-	assert_int_equal(value, 2);
-	source.caller.fd = fd;
 }
 
 static void expire_source(struct timer *timer, uint64_t now_ns)
@@ -508,11 +388,6 @@ int main(void)
 		SIDECORE_TEST(doorbell_whose_poll_failed_is_armed_again),
 		SIDECORE_TEST(doorbell_that_cannot_be_armed_is_let_go),
 		SIDECORE_TEST(idle_sidecore_does_not_loop),
-		SIDECORE_TEST(calls_in_one_round_are_merged),
-		SIDECORE_TEST(call_that_was_offered_leaves_if_it_is_due),
-		SIDECORE_TEST(call_whose_wish_is_unclear_is_asked_for_again),
-		SIDECORE_TEST(call_that_was_offered_goes_to_the_old_descriptor),
-		SIDECORE_TEST(call_that_was_merged_goes_to_the_old_descriptor),
 		SIDECORE_TEST(timer_wakes_a_sleeping_sidecore),
 		SIDECORE_TEST(only_one_bulk_poller_works_in_a_round_and_they_take_turns),
 		cmocka_unit_test(one_cpu_is_no_place_to_poll_unless_it_was_named),
